@@ -1,0 +1,81 @@
+"""One split of MNIST, or of any data set in its format, in memory; its mean and standard deviation."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mnist_cnn.idx import FILES, IDXError, find, read_idx
+
+
+def load_split(root, split, classes=10):
+    """Load the images and labels of one split.
+
+    root: the folder with the four files, in `train/` and `test/` or flat, gzip-compressed or not.
+    split: "train" or "test".
+    classes: how many classes there are; labels run from 0 to classes - 1.
+    Returns (images, labels): uint8 (N, 1, 28, 28), 0 = paper .. 255 = ink, and int64 (N,).
+    Raises IDXError if the files are damaged, do not belong together or are not MNIST's format
+    (with the conversion that is needed), FileNotFoundError if one is missing.
+    """
+    if split not in FILES:
+        raise ValueError(f'expected split "train" or "test", found {split!r}')
+    nested, flat = Path(root) / split, Path(root)
+    folder = flat if find(nested / FILES[split][0]) is None and find(flat / FILES[split][0]) else nested
+    images_path, labels_path = (folder / name for name in FILES[split])
+    images, labels = read_idx(images_path), read_idx(labels_path)
+
+    if images.ndim == 1 and labels.ndim == 3:
+        raise IDXError(f"{images_path} holds labels and {labels_path} holds images: the two files are swapped")
+    _check_images(images, images_path)
+    _check_labels(labels, labels_path, classes)
+    if len(images) != len(labels):
+        raise IDXError(f"{images_path} holds {len(images)} images, but {labels_path} holds {len(labels)} labels")
+    return torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
+
+
+def mean_std(images):
+    """Mean and standard deviation of all pixels of uint8 `images`, as two floats in [0, 1] units.
+
+    Exact: computed from the 256 counts of the pixel values, without a floating-point copy.
+    Raises TypeError for another dtype, ValueError for no images.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"expected uint8 images, found {images.dtype}")
+    if images.numel() == 0:
+        raise ValueError("expected at least one image, found none")
+    counts = torch.bincount(images.flatten(), minlength=256).double().cpu()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * values).sum() / counts.sum()
+    variance = (counts * (values - mean) ** 2).sum() / counts.sum()
+    return mean.item(), variance.sqrt().item()
+
+
+def _check_images(images, path):
+    if images.dtype != np.uint8:
+        hint = ": divide by 257 and convert to uint8" if images.dtype.itemsize > 1 else ""
+        raise IDXError(f"{path}: expected uint8 pixels, found {images.dtype}{hint}")
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise IDXError(
+            f"{path}: expected images of shape (N, 28, 28), found {images.shape}: reshape or resize them to 28x28"
+        )
+    if len(images) == 0:
+        raise IDXError(f"{path}: expected at least one image, found none")
+
+
+def _check_labels(labels, path, classes):
+    if labels.ndim == 2:
+        raise IDXError(
+            f"{path}: expected one label for each image, shape (N,), found {labels.shape}: if this is QMNIST's "
+            "file of many columns, keep the first one, labels[:, 0], as uint8"
+        )
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise IDXError(f"{path}: expected integer labels of shape (N,), found {labels.dtype} {labels.shape}")
+    if len(labels) and (labels.min() < 0 or labels.max() >= classes):
+        hint = (
+            "EMNIST counts its letters from 1 and stores its images transposed: subtract 1 from the labels and "
+            "transpose each image"
+            if labels.min() == 1
+            else "does the number of classes in the settings fit this data set?"
+        )
+        raise IDXError(f"{path}: expected labels 0 to {classes - 1}, found {labels.min()} to {labels.max()}: {hint}")

@@ -1,0 +1,33 @@
+"""Writing a file so that no fault leaves half of one."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def write(path, data):
+    """Write the bytes `data` to `path`: beside it first, then renamed over it in one step.
+
+    A crash, a full disk or an interrupt leaves the old file whole. What a killed process leaves
+    behind is one file, `.NAME.tmp`, which the next write of the same file replaces.
+
+    Raises OSError, with the file's name and the system's reason, if it cannot be written.
+    """
+    path = Path(os.path.realpath(path))  # a symbolic link stays one
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # the first error says more
+            temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        raise type(error)(
+            error.errno,
+            f"{path} could not be written ({error.strerror}); the old file, if any, is untouched. "
+            "Free some space, or choose a folder that you may write to",
+        ) from error

@@ -1,0 +1,113 @@
+"""The IDX file format, as http://yann.lecun.com/exdb/mnist (archived) describes it.
+
+A file is: two zero bytes, a type byte, a rank byte, one big-endian 32-bit size for each
+dimension, then the values in row-major order, big-endian.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MAX_RANK = 64  # numpy's own limit
+
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class IDXError(ValueError):
+    """The file is not what it should be. The message names it, what was expected and what was found."""
+
+
+def find(path):
+    """`path` if there is such a file, else `path` + ".gz" if there is that, else None."""
+    path = Path(path)
+    return next((p for p in (path, path.with_name(path.name + ".gz")) if p.exists()), None)
+
+
+def read_idx(path):
+    """Read one IDX file, plain or gzip-compressed (told by its content, not by its name).
+
+    path: the file; where it does not exist, `path` + ".gz" is read.
+    Returns a writable numpy.ndarray in native byte order: uint8, int8, int16, int32, float32 or
+    float64, of rank 0 to 64.
+    Raises IDXError for a file that is not IDX, is damaged, or holds more or less than its header
+    announces, before any memory is taken for what is not there; FileNotFoundError if it is missing.
+    """
+    found = find(path)
+    if found is None:
+        raise FileNotFoundError(_missing(path))
+    if not found.is_file():
+        raise IDXError(f"{found}: expected a file, found a folder")
+
+    with open(found, "rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not compressed:
+            return _parse(file, found)
+        try:
+            with gzip.open(file) as unpacked:
+                return _parse(unpacked, found)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise IDXError(
+                f"{found}: expected a whole gzip file, found a truncated or corrupt one ({error}). Download it again"
+            ) from error
+
+
+def _parse(file, path):
+    """Read the header, then no more than one byte beyond what it announces."""
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0":
+        raise IDXError(f"{path}: {_not_idx(head + file.read(60))}")
+    code, rank = head[2:]
+    if code not in DTYPES:
+        known = ", ".join(f"0x{known:02X}" for known in DTYPES)
+        raise IDXError(f"{path}: expected a type byte among {known}, found 0x{code:02X}")
+    if rank > MAX_RANK:
+        raise IDXError(f"{path}: expected at most {MAX_RANK} dimensions, found {rank}")
+
+    sizes = file.read(4 * rank)
+    if len(sizes) < 4 * rank:
+        raise IDXError(f"{path}: expected {rank} sizes in the header, found {len(sizes) // 4}: it is truncated")
+    shape = struct.unpack(f">{rank}I", sizes)
+    dtype = np.dtype(DTYPES[code])
+    if math.prod(size for size in shape if size) * dtype.itemsize >= 2**63:
+        raise IDXError(f"{path}: expected a shape that fits into memory, found {shape}")
+
+    expected = math.prod(shape) * dtype.itemsize
+    data = bytearray()  # grows with what is really there, whatever the header announces
+    while chunk := file.read(min(2**20, expected + 1 - len(data))):
+        data += chunk
+    if len(data) != expected:
+        found = f"{len(data)}: it is truncated" if len(data) < expected else "more: there are trailing bytes"
+        raise IDXError(f"{path}: expected {expected} bytes of data for shape {shape}, found {found}")
+    values = np.frombuffer(data, dtype).reshape(shape)
+    return values.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _not_idx(start):
+    """Say what a file that starts with the bytes `start` is, if not IDX."""
+    expected = "expected an IDX file (two zero bytes, a type byte, a rank byte), found"
+    if not start:
+        return f"{expected} an empty file. Download it again"
+    if start.startswith(b"version https://git-lfs"):
+        return f"{expected} a Git LFS pointer in place of the data. Run `git lfs pull`"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return f"{expected} an HTML or XML page saved in place of the data. Download the file itself"
+    if len(start) < 4:
+        return f"{expected} only {len(start)} bytes: the header is truncated. Download it again"
+    return f"{expected} the bytes {start[:4].hex(' ')}"
+
+
+def _missing(path):
+    places = ", ".join(f"dataset/{split}/{name}" for split, names in FILES.items() for name in names)
+    return (
+        f"{path} is not there, nor is {Path(path).name}.gz. The four files are expected at {places}, "
+        "or all in one folder; they are part of the repository: `git checkout -- dataset` brings them back"
+    )

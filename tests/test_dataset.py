@@ -1,0 +1,108 @@
+import gzip
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from test_idx import idx_bytes
+
+from mnist_cnn.dataset import load_split, mean_std
+from mnist_cnn.idx import FILES, IDXError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+LABELS = np.array([0, 9, 4], np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A function that writes a split, flat, and returns its folder."""
+
+    def write(images=IMAGES, labels=LABELS, codes=(0x08, 0x08), split="train", compress=bytes, ending=""):
+        for name, array, code in zip(FILES[split], (images, labels), codes):
+            (tmp_path / (name + ending)).write_bytes(compress(idx_bytes(np.asarray(array), code)))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("split, n, seven", [("train", 60000, 6265), ("test", 10000, 1028)])
+def test_mnist(split, n, seven):
+    images, labels = load_split(ROOT / "dataset", split)
+    assert images.shape == (n, 1, 28, 28)
+    assert images.dtype == torch.uint8
+    assert labels.shape == (n,)
+    assert labels.dtype == torch.int64
+    assert (labels == 7).sum() == seven
+
+
+def test_flat_and_compressed(folder):
+    images, labels = load_split(folder(compress=gzip.compress, ending=".gz"), "train")
+    np.testing.assert_array_equal(images[:, 0], IMAGES)
+    assert labels.tolist() == LABELS.tolist()
+
+
+def test_nested_comes_first(folder):
+    root = folder()
+    (root / "train").mkdir()
+    for name, array in zip(FILES["train"], (IMAGES[:1], LABELS[:1])):
+        (root / "train" / name).write_bytes(idx_bytes(array, 0x08))
+    assert len(load_split(root, "train")[1]) == 1
+
+
+def test_number_of_classes(folder):
+    root = folder(labels=np.array([0, 46, 4], np.uint8))
+    assert load_split(root, "train", classes=47)[1].max() == 46
+    with pytest.raises(IDXError, match="labels 0 to 9, found 0 to 46"):
+        load_split(root, "train")
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"labels": LABELS[:2]}, "3 images.*2 labels"),
+        ({"images": LABELS, "labels": IMAGES}, "swapped"),
+        ({"images": IMAGES[:, :27]}, r"\(N, 28, 28\)"),
+        ({"images": IMAGES.reshape(3, -1)}, r"\(N, 28, 28\)"),
+        ({"images": IMAGES.astype(np.int16), "codes": (0x0B, 0x08)}, "uint8 pixels, found int16.*divide"),
+        ({"images": IMAGES.astype(np.float32), "codes": (0x0D, 0x08)}, "uint8 pixels, found float32"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image"),
+        ({"labels": np.array([0, 1, 10], np.uint8)}, "labels 0 to 9"),
+        ({"labels": np.array([0, 1, -1], np.int8), "codes": (0x08, 0x09)}, "labels 0 to 9"),
+        ({"labels": np.array([1, 2, 26], np.uint8)}, "EMNIST.*subtract 1.*transpose"),
+        ({"labels": np.zeros((3, 8), np.int32), "codes": (0x08, 0x0C)}, "QMNIST.*first"),
+        ({"labels": np.zeros(3, np.float32), "codes": (0x08, 0x0D)}, "integer labels"),
+    ],
+)
+def test_refusals(folder, change, message):
+    with pytest.raises(IDXError, match=message):
+        load_split(folder(**change), "train")
+
+
+def test_missing_files_and_unknown_splits(tmp_path, folder):
+    with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
+        load_split(tmp_path, "train")
+    (folder() / FILES["train"][1]).unlink()
+    with pytest.raises(FileNotFoundError, match="train-labels-idx1-ubyte"):
+        load_split(tmp_path, "train")
+    with pytest.raises(ValueError, match="validation"):
+        load_split(tmp_path, "validation")
+
+
+def test_mean_and_standard_deviation(train_split):
+    images, _ = train_split
+    tracemalloc.start()
+    mean, std = mean_std(images)
+    assert tracemalloc.get_traced_memory()[1] < 1e6  # torch's own memory is not traced: numpy's copies would be
+    tracemalloc.stop()
+    assert mean == pytest.approx(0.130660, abs=1e-6)
+    assert std == pytest.approx(0.308108, abs=1e-6)
+    exact = images[:1000].double() / 255
+    assert mean_std(images[:1000]) == pytest.approx((exact.mean().item(), exact.std(correction=0).item()), abs=1e-12)
+
+
+def test_mean_and_standard_deviation_refuse():
+    with pytest.raises(TypeError, match="uint8"):
+        mean_std(torch.rand(1, 1, 28, 28))
+    with pytest.raises(ValueError, match="at least one"):
+        mean_std(torch.empty(0, 1, 28, 28, dtype=torch.uint8))

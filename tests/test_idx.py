@@ -1,0 +1,136 @@
+import gzip
+import hashlib
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from mnist_cnn.idx import IDXError, read_idx
+
+SHA256 = {
+    "train/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train/train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "test/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "test/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+
+
+def idx_bytes(array, code):
+    big_endian = array.astype(array.dtype.newbyteorder(">"))
+    return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + big_endian.tobytes()
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(data, name="file-idx"):
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+GOOD = idx_bytes(np.arange(24, dtype=np.int16).reshape(2, 3, 4), 0x0B)
+
+
+@pytest.mark.parametrize("name", SHA256)
+def test_the_data_are_the_official_ones(name):
+    assert hashlib.sha256((ROOT / "dataset" / name).read_bytes()).hexdigest() == SHA256[name]
+
+
+def test_mnist_has_its_shapes():
+    assert read_idx(ROOT / "dataset/train/train-images-idx3-ubyte").shape == (60000, 28, 28)
+    assert read_idx(ROOT / "dataset/test/t10k-labels-idx1-ubyte")[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+@pytest.mark.parametrize(
+    "code, dtype", [(0x08, "u1"), (0x09, "i1"), (0x0B, "i2"), (0x0C, "i4"), (0x0D, "f4"), (0x0E, "f8")]
+)
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3), (2, 1, 3), (1,) * 64, (3, 0, 2)])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_every_type_and_rank(write, code, dtype, shape, compress):
+    values = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+    read = read_idx(write(compress(idx_bytes(values, code))))
+    assert read.dtype == np.dtype(dtype)
+    assert read.dtype.isnative
+    assert read.flags.writeable
+    np.testing.assert_array_equal(read, values)
+
+
+def test_extreme_values_keep_their_bits(write):
+    values = np.array([np.nan, np.inf, -0.0, np.finfo("f8").tiny])
+    assert read_idx(write(idx_bytes(values, 0x0E))).tobytes() == values.tobytes()
+
+
+def test_gz_is_found_and_the_plain_file_preferred(write, tmp_path):
+    write(gzip.compress(GOOD), "x-ubyte.gz")
+    assert read_idx(tmp_path / "x-ubyte").shape == (2, 3, 4)
+    write(idx_bytes(np.zeros(1, "u1"), 0x08), "x-ubyte")
+    assert read_idx(str(tmp_path / "x-ubyte")).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"", "empty"),
+        (b"\0\0\x08", "truncated"),
+        (b"\1" + GOOD[1:], "two zero bytes"),
+        (b"\0\0\x0a\1" + bytes(8), "type byte"),
+        (b"\0\0\x08\xff" + bytes(2000), "at most 64 dimensions"),
+        (GOOD[:10], "sizes in the header"),
+        (GOOD[:-1], "truncated"),
+        (GOOD + b"x", "trailing"),
+        (struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "fits into memory"),
+        (struct.pack(">HBB3I", 0, 8, 3, 2**20, 2**10, 2**10) + b"few", "truncated"),
+        (struct.pack(">HBB4I", 0, 8, 4, 0, *[2**32 - 1] * 3), "fits into memory"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
+        (b"\n<!DOCTYPE html><html></html>", "HTML"),
+        (b"<html>", "HTML"),
+    ],
+)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_refusals_name_the_file_and_the_reason(write, data, message, compress):
+    path = write(compress(data))
+    with pytest.raises(IDXError, match=message) as caught:
+        read_idx(path)
+    assert str(path) in str(caught.value)
+    assert "expected" in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("damage", [lambda z: z[:-6], lambda z: z[:20], lambda z: z[:-8] + b"\0" * 8, lambda z: z[:2]])
+def test_damaged_gzip(write, damage):
+    with pytest.raises(IDXError, match="gzip"):
+        read_idx(write(damage(gzip.compress(GOOD * 100))))
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_nothing_is_allocated_for_what_is_not_there(write, compress):
+    path = write(compress(struct.pack(">HBB3I", 0, 0x0E, 3, 2**15, 2**10, 2**10)))  # announces 256 GB
+    tracemalloc.start()
+    with pytest.raises(IDXError):
+        read_idx(path)
+    assert tracemalloc.get_traced_memory()[1] < 4e6
+    tracemalloc.stop()
+
+
+def test_a_gzip_bomb_is_not_unpacked(write):
+    path = write(gzip.compress(idx_bytes(np.zeros(5, "u1"), 0x08) + bytes(200_000_000), 1))
+    tracemalloc.start()
+    with pytest.raises(IDXError, match="trailing"):
+        read_idx(path)
+    assert tracemalloc.get_traced_memory()[1] < 4e6
+    tracemalloc.stop()
+
+
+def test_missing_file_says_where_the_four_are_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match="dataset/train/train-images-idx3-ubyte") as caught:
+        read_idx(tmp_path / "none")
+    assert "t10k-labels-idx1-ubyte" in str(caught.value)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(IDXError, match="folder"):
+        read_idx(tmp_path)
