@@ -1,0 +1,153 @@
+"""The network, its weights in a file, and what it says of images."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mnist_cnn import files
+
+MAX_WEIGHTS_BYTES = 2**24  # the network's own take 90 kB; more is something else
+
+
+class MNIST_CNN(nn.Module):
+    """21,840 parameters: two convolutions with ReLU and max pooling, then two linear layers.
+
+    mean, std: of the training pixels in [0, 1] units; kept with the weights, so that the network
+        always scales its input as it was trained. std must be positive (else ValueError).
+    classes: how many logits it returns.
+    """
+
+    def __init__(self, mean=0.0, std=1.0, classes=10):
+        super().__init__()
+        if not std > 0:
+            raise ValueError(f"expected a positive standard deviation, found {std}: are all pixels equal?")
+        self.register_buffer("mean", torch.tensor(float(mean)))
+        self.register_buffer("std", torch.tensor(float(std)))
+        self.layers = nn.Sequential(  # (N,  1, 28, 28)
+            nn.Conv2d(1, 10, kernel_size=5),  # (N, 10, 24, 24)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (N, 10, 12, 12)
+            nn.Conv2d(10, 20, kernel_size=5),  # (N, 20,  8,  8)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (N, 20,  4,  4)
+            nn.Flatten(),  # (N, 320)
+            nn.Linear(320, 50),  # (N, 50)
+            nn.Linear(50, classes),  # (N, classes)
+        )
+
+    def forward(self, images):
+        """Pixels (N, 1, 28, 28), uint8 or floating point in [0, 1], to logits (N, classes)."""
+        pixels = images.to(self.mean.dtype)
+        if images.dtype == torch.uint8:
+            pixels = pixels / 255
+        return self.layers((pixels - self.mean) / self.std)
+
+
+def save_weights(model, path):
+    """Save the model's state_dict to `path`; whatever fails, the old file stays whole (OSError)."""
+    buffer = io.BytesIO()
+    torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, buffer)
+    files.write(path, buffer.getvalue())
+
+
+def load_weights(path, device="cpu"):
+    """Load an MNIST_CNN, in eval mode and on `device`, from a file that `save_weights` wrote.
+
+    The number of classes is that of the last layer. No code in the file is ever run.
+    Raises FileNotFoundError if it is missing, ValueError if it is not a whole file of finite weights
+    of this network.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path} is not there: run workspace.ipynb (or `make train`), which writes it")
+    state = _read_state(path)
+    if missing := {"mean", "std"} - state.keys():
+        raise ValueError(
+            f"{path}: expected weights with the `mean` and `std` that they were trained with, found none of "
+            f"{sorted(missing)}: train and save them again with workspace.ipynb"
+        )
+    try:
+        bias = state.get("layers.8.bias")
+        classes = 10 if bias is None or bias.ndim != 1 else len(bias)
+        model = MNIST_CNN(float(state["mean"]), float(state["std"]), classes)
+        model.load_state_dict(state)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: expected the weights of MNIST_CNN, found others: {error}") from error
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise ValueError(f"{path}: expected finite weights, found NaN or infinity: train again")
+    return model.to(device).eval()
+
+
+def _read_state(path):
+    """The dictionary of real tensors in a file, or ValueError."""
+    expected = f"{path}: expected weights saved by workspace.ipynb, found"
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch.save's format
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MAX_WEIGHTS_BYTES:
+            raise ValueError(f"{size} bytes")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or hostile file makes the parsers raise
+        raise ValueError(
+            f"{expected} a file that is truncated, of another kind, or has code in it (nothing of it was run): "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) and tensor.dtype in (torch.float32, torch.float64)
+        for name, tensor in state.items()
+    ):
+        raise ValueError(f"{expected} something else than a state_dict of floating-point tensors")
+    return state
+
+
+def predict(model, images, batch_size=1000):
+    """Classify images.
+
+    images: (N, 1, 28, 28), N = 0 included, uint8 or floating point in [0, 1], on any device.
+    Returns (labels, probabilities): int64 (N,) and float32 (N, classes), on the CPU.
+    Raises ValueError for another shape or for floating-point pixels outside [0, 1].
+    """
+    probabilities = _logits(model, images, batch_size).softmax(dim=1)
+    return probabilities.argmax(dim=1), probabilities
+
+
+def evaluate(model, images, labels, batch_size=1000):
+    """Mean cross-entropy and accuracy (0..1) of the model on images (N, 1, 28, 28), labels int64 (N,)."""
+    if len(images) != len(labels) or len(labels) == 0:
+        raise ValueError(f"expected a label for each of at least one image, found {len(images)} and {len(labels)}")
+    logits, labels = _logits(model, images, batch_size), labels.cpu()
+    return F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).double().mean().item()
+
+
+def in_words(probabilities, class_names, sure=0.8):
+    """What the network says, given its probabilities (classes,): "7, 98%", or "not sure: 4 or 9"."""
+    (first, _), (best, other) = (values.tolist() for values in probabilities.topk(2))
+    return (
+        f"{class_names[best]}, {first:.0%}"
+        if first >= sure
+        else f"not sure: {class_names[best]} or {class_names[other]}"
+    )
+
+
+@torch.inference_mode()
+def _logits(model, images, batch_size):
+    """Logits float32 (N, classes) on the CPU, in eval mode; the model's mode is restored."""
+    if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
+        raise ValueError(f"expected images of shape (N, 1, 28, 28), found {tuple(images.shape)}")
+    if images.is_floating_point():
+        if images.numel() and not (images.min() >= 0 and images.max() <= 1):
+            raise ValueError(
+                f"expected floating-point pixels in [0, 1], found {images.min():.4g} to {images.max():.4g}: "
+                "divide by 255, or pass uint8; the network does its own normalising"
+            )
+    elif images.dtype != torch.uint8:
+        raise ValueError(f"expected uint8 or floating-point pixels, found {images.dtype}")
+    device, training = next(model.parameters()).device, model.training
+    model.eval()
+    try:
+        return torch.cat([model(batch.to(device)).float().cpu() for batch in images.split(batch_size)])
+    finally:
+        model.train(training)
