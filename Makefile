@@ -1,0 +1,43 @@
+# Each command makes what it needs: `.venv` with requirements.txt, installed anew only when that file changes.
+PYTHON ?= python3
+SEEDS ?= 10
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.PHONY: train test lab sketchpad benchmark format
+
+train: .venv/installed  ## train, evaluate, save the weights and the plots
+	$(BIN)/python -m mnist_cnn.notebook workspace.ipynb
+	$(BIN)/python -m mnist_cnn.notebook playground.ipynb
+
+test: .venv/installed-tests  ## check the style, then run every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+lab: .venv/installed  ## open JupyterLab
+	$(BIN)/python -m jupyterlab
+
+sketchpad: .venv/installed  ## write the drawing pad as one page, sketchpad.html
+	$(BIN)/python -m mnist_cnn.sketchpad
+
+benchmark: .venv/installed  ## accuracy and speed beside two published recipes; up to two hours, or SEEDS=2
+	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
+
+format: .venv/installed-tests  ## put code and notebooks into the one style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/installed: requirements.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'Python 3.10 or newer is needed, found ' + sys.version)"
+	$(PYTHON) -m venv .venv
+	@echo "Installing the packages of requirements.txt: 6 GB with CUDA on Linux, a few minutes ..."
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@touch $@
+
+.venv/installed-tests: .venv/installed tests/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r tests/requirements.txt
+	@touch $@

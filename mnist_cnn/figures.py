@@ -1,0 +1,261 @@
+"""Every picture that is shown or saved: functions that take numbers and return a matplotlib Figure.
+
+Digits are drawn as ink on paper. A wrong answer is drawn white on black in a thick frame, so that it
+is unmistakable without colour too. Colours: Okabe and Ito's palette for the colour-blind.
+"""
+
+import io
+import math
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from mnist_cnn import files
+
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
+HALO = [withStroke(linewidth=3, foreground="white")]
+MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", "#F0A070", VERMILION])
+
+
+def save(figure, path):
+    """Save the figure as a PNG: the same bytes for the same numbers, never half a file (OSError)."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    files.write(path, buffer.getvalue())
+
+
+def digits(images, captions, wrong=None, columns=10, title=""):
+    """A grid of digits, each with a caption.
+
+    images: (N, 28, 28) or (N, 1, 28, 28), uint8 or [0, 1]; captions: N strings.
+    wrong: N booleans, the digits to draw inverted and framed.
+    """
+    n = len(images)
+    wrong = np.zeros(n, bool) if wrong is None else np.asarray(wrong)
+    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
+    rows = max(1, math.ceil(n / columns))
+    figure = Figure(figsize=(0.95 * columns + 0.2, (0.82 + 0.17 * lines) * rows + 0.5), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        _hide(axis)
+        axis.set_frame_on(False)
+    for axis, image, caption, is_wrong in zip(axes, images, captions, wrong):
+        _image(axis, image, cmap="gray" if is_wrong else "gray_r")
+        axis.set_title(caption, fontsize=9, color=VERMILION if is_wrong else "black", pad=3)
+        if is_wrong:
+            axis.set_frame_on(True)
+            axis.title.set_fontweight("bold")
+            axis.spines[:].set(color=VERMILION, linewidth=3)
+    return figure
+
+
+def loss(train, validation=()):
+    """Loss against epoch, on a logarithmic scale. train, validation: one mean cross-entropy an epoch."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = _axis(figure, xlabel="epoch", ylabel="cross-entropy (logarithmic)")
+    epochs = range(1, len(train) + 1)
+    axis.plot(epochs, train, "o-", color=BLUE, markersize=3, label="training, distorted digits")
+    if len(validation):
+        axis.plot(epochs, validation, "s--", color=VERMILION, markersize=3, label="held-out digits")
+    if len(train):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.tick_params(axis="y", which="minor", labelsize=8)
+        axis.legend(frameon=False)
+        name, last = ("Held-out", validation[-1]) if len(validation) else ("Training", train[-1])
+        axis.set_title(f"{name} loss {last:.4f} after {len(train)} epoch{'s' if len(train) > 1 else ''}")
+    else:
+        axis.set_title("No epoch was finished")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3)
+    return figure
+
+
+def confusion(matrix, class_names):
+    """How often each given class (row) was read as each class (column); the diagonal is muted.
+
+    matrix: (classes, classes) counts.
+    """
+    matrix = np.asarray(matrix)
+    n, classes = matrix.sum(), len(class_names)
+    mistakes = matrix - np.diag(np.diag(matrix))
+    size = 2.2 + 0.48 * classes
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axis = _axis(figure, xlabel="the network's answer", ylabel="label")
+    axis.imshow(mistakes, cmap=MISTAKES, vmin=0, vmax=max(mistakes.max(), 1))
+    turned = max(map(len, class_names)) > 2
+    axis.set_xticks(range(classes), class_names, rotation=45 if turned else 0, ha="right" if turned else "center")
+    axis.set_yticks(range(classes), class_names)
+    axis.tick_params(length=0)
+    for row, column in np.ndindex(matrix.shape):
+        count = matrix[row, column]
+        if row == column:
+            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color="#F0F0F0"))
+            axis.text(column, row, count, ha="center", va="center", color=GREY, fontsize=9)
+        elif count:
+            axis.text(column, row, count, ha="center", va="center", fontsize=11, fontweight="bold")
+    title = f"{mistakes.sum():,} wrong of {n:,}"
+    if mistakes.any():
+        row, column = np.unravel_index(mistakes.argmax(), matrix.shape)
+        often = mistakes[row, column]
+        title += (
+            f"\nmost often {class_names[row]} read as {class_names[column]}, {often} time{'s' if often > 1 else ''}"
+        )
+    axis.set_title(title)
+    return figure
+
+
+def probabilities(image, values, class_names, label=None):
+    """One digit and how probable each class is. image: (28, 28) or (1, 28, 28); values: (classes,)."""
+    figure = Figure(figsize=(7, 0.6 + 0.25 * max(len(values), 8)), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
+    _image(left, image)
+    answer = int(np.argmax(values))
+    wrong = label is not None and answer != label
+    given = "" if label is None else f", labelled {class_names[label]}{': wrong' if wrong else ''}"
+    left.set_title(f"read as {class_names[answer]}{given}", color=VERMILION if wrong else "black")
+    _bars(right, values, class_names)
+    return figure
+
+
+def feature_maps(kernels, image, first, second):
+    """What both convolutions see. kernels (10, 5, 5), image (28, 28), first (10, h, w), second (20, h, w)."""
+    figure = Figure(figsize=(9.5, 4.7), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1])
+    grid = top.subplots(2, len(first) + 1, squeeze=False)
+    limit = np.abs(kernels).max()
+    for axis in grid[:, 0]:
+        _hide(axis)
+    _image(grid[1, 0], image)
+    grid[0, 0].set_frame_on(False)
+    for channel, (kernel, activation) in enumerate(zip(kernels, first), start=1):
+        grid[0, channel].imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit)
+        grid[1, channel].imshow(activation, cmap="viridis", vmin=0, vmax=first.max())
+        _hide(grid[0, channel]), _hide(grid[1, channel])
+    top.suptitle(
+        "First layer: its 10 kernels (blue adds, red subtracts), and where each finds its pattern", fontsize=11
+    )
+    for axis, activation in zip(bottom.subplots(2, len(second) // 2).flat, second):
+        axis.imshow(activation, cmap="viridis", vmin=0, vmax=second.max())
+        _hide(axis)
+    bottom.suptitle("Second layer: its 20 feature maps (bright is strong)", fontsize=11)
+    return figure
+
+
+def pictures(originals, seen, captions):
+    """Pictures as they came, above what the network sees of them and what it says.
+
+    originals: arrays (H, W) or (H, W, channels); seen: (N, 28, 28); captions: N strings.
+    """
+    n = len(originals)
+    figure = Figure(figsize=(1.6 * n, 4), layout="constrained")
+    for column, (original, image, caption) in enumerate(zip(originals, seen, captions)):
+        top, bottom = (figure.add_subplot(2, n, row * n + column + 1) for row in (0, 1))
+        top.imshow(original, cmap="gray")
+        _hide(top)
+        _image(bottom, image)
+        bottom.set_title(caption, fontsize=10)
+    return figure
+
+
+def evidence(image, maps, titles):
+    """Which pixels spoke for an answer (blue) and which against (red). image: (28, 28); maps: (N, 28, 28)."""
+    figure = Figure(figsize=(2.9 * (len(maps) + 1), 3.2), layout="constrained")
+    first, *others = figure.subplots(1, len(maps) + 1)
+    _image(first, image)
+    first.set_title("the digit")
+    limit = np.abs(maps).max()
+    for axis, values, title in zip(others, maps, titles):
+        axis.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
+        axis.contour(image, levels=[0.5 * np.max(image)], colors=GREY, linewidths=0.7)
+        axis.set_title(title)
+        _hide(axis)
+    return figure
+
+
+def embedding(points, labels, wrong, class_names):
+    """Digits as points in the plane, coloured by label; mistakes are ringed. points: (N, 2); wrong: (N,) bool."""
+    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    axis = figure.subplots()
+    colours = colormaps["tab10"].colors
+    for label, name in enumerate(class_names):
+        mine = points[labels == label]
+        axis.scatter(*mine.T, s=6, color=colours[label % 10], linewidths=0)
+        axis.text(
+            *np.median(mine, axis=0), name, fontsize=16, fontweight="bold", ha="center", va="center", path_effects=HALO
+        )
+    axis.scatter(*points[wrong].T, s=60, facecolors="none", edgecolors="black", label="read wrongly")
+    axis.legend(frameon=False)
+    axis.set_title(f"{len(points):,} test digits as the last layer sees them; {wrong.sum()} read wrongly")
+    _hide(axis)
+    axis.set_frame_on(False)
+    return figure
+
+
+def reliability(confidence, accuracy, counts, error):
+    """How often the network is right where it says so. All three (bins,); error: the expected calibration error."""
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axis = _axis(figure, xlabel="probability of the answer", ylabel="share of right answers")
+    axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
+    axis.plot(confidence, accuracy, "o-", color=BLUE, label="this network")
+    for x, y, count in zip(confidence, accuracy, counts):
+        axis.annotate(f"{count:,}", (x, y), (6, -10), textcoords="offset points", fontsize=8, color=GREY)
+    axis.legend(frameon=False)
+    axis.set_title(f"Expected calibration error {error:.2%}; beside each dot, how many digits")
+    axis.grid(alpha=0.3)
+    return figure
+
+
+def graph(nodes):
+    """The computation, top to bottom. nodes: (name, output shape, number of parameters) for each step."""
+    figure = Figure(figsize=(6.4, 0.56 * len(nodes) + 0.6), layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlim=(0, 10), ylim=(len(nodes) - 0.6, -0.5))
+    axis.axis("off")
+    for row, (name, shape, parameters) in enumerate(nodes):
+        colour = "#CFE5F3" if parameters else "#F0F0F0"
+        axis.add_patch(FancyBboxPatch((0.3, row - 0.22), 6, 0.44, boxstyle="round,pad=0.04", fc=colour, ec=GREY))
+        axis.text(0.5, row, name, va="center")
+        if parameters:
+            axis.text(6.1, row, f"{parameters:,} parameters", va="center", ha="right", fontsize=9)
+        axis.text(6.8, row, " \u00d7 ".join(map(str, shape)), va="center")
+        if row:
+            axis.annotate("", (3.3, row - 0.26), (3.3, row - 0.74), arrowprops={"arrowstyle": "->", "color": GREY})
+    total = sum(parameters for _, _, parameters in nodes)
+    axis.set_title(f"{total:,} parameters; on the right, the shape of what each step gives")
+    return figure
+
+
+def _axis(figure, **labels):
+    axis = figure.subplots()
+    axis.set(**labels)
+    axis.spines[["top", "right"]].set_visible(False)
+    return axis
+
+
+def _hide(axis):
+    axis.set(xticks=[], yticks=[])
+
+
+def _image(axis, image, cmap="gray_r"):
+    image = np.asarray(image).reshape(28, 28)
+    axis.imshow(image, cmap=cmap, vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    _hide(axis)
+
+
+def _bars(axis, values, class_names):
+    """Horizontal bars with their percentages; the largest in colour."""
+    values = np.asarray(values)
+    colours = np.where(np.arange(len(values)) == values.argmax(), BLUE, "#B8B8B8")
+    bars = axis.barh(class_names, values, color=colours)
+    axis.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
+    axis.set(xlim=(0, 1.18), xticks=[])
+    axis.invert_yaxis()
+    axis.spines[["top", "right", "bottom"]].set_visible(False)
