@@ -158,7 +158,9 @@ def pictures(originals, seen, captions):
     figure = Figure(figsize=(1.6 * n, 4), layout="constrained")
     for column, (original, image, caption) in enumerate(zip(originals, seen, captions)):
         top, bottom = (figure.add_subplot(2, n, row * n + column + 1) for row in (0, 1))
-        top.imshow(original, cmap="gray")
+        step = max(1, max(original.shape) // 400)  # a photograph has more pixels than there is room for
+        grey_and_alpha = original.ndim == 3 and original.shape[2] == 2
+        top.imshow((original[..., 0] if grey_and_alpha else original)[::step, ::step], cmap="gray")
         _hide(top)
         _image(bottom, image)
         bottom.set_title(caption, fontsize=10)
@@ -169,12 +171,13 @@ def evidence(image, maps, titles):
     """Which pixels spoke for an answer (blue) and which against (red). image: (28, 28); maps: (N, 28, 28)."""
     figure = Figure(figsize=(2.9 * (len(maps) + 1), 3.2), layout="constrained")
     first, *others = figure.subplots(1, len(maps) + 1)
+    image, maps = np.asarray(image), np.asarray(maps)
     _image(first, image)
     first.set_title("the digit")
     limit = np.abs(maps).max()
     for axis, values, title in zip(others, maps, titles):
         axis.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
-        axis.contour(image, levels=[0.5 * np.max(image)], colors=GREY, linewidths=0.7)
+        axis.contour(image, levels=[image.max() / 2], colors=GREY, linewidths=0.7)
         axis.set_title(title)
         _hide(axis)
     return figure

@@ -122,7 +122,7 @@ def evaluate(model, images, labels, batch_size=1000):
     return F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).double().mean().item()
 
 
-def in_words(probabilities, class_names, sure=0.8):
+def in_words(probabilities, class_names, sure=0.75):
     """What the network says, given its probabilities (classes,): "7, 98%", or "not sure: 4 or 9"."""
     (first, _), (best, other) = (values.tolist() for values in probabilities.topk(2))
     return (
