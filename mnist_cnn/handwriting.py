@@ -111,7 +111,7 @@ def center(ink):
 
 
 def _corner(mass):
-    """Where a row of pixels of this mass starts if its centre of mass is to be at 14.5, the middle of pixel 14, where MNIST has it."""
+    """Where a row of pixels of this mass starts if its centre is to be the middle of pixel 14, as in MNIST."""
     middle = (mass.double() * (torch.arange(len(mass)) + 0.5)).sum() / mass.double().sum()
     return math.floor(14.5 - middle.item() + 0.5)
 
