@@ -92,8 +92,7 @@ def shift(a, b):
 
 def test_center_leaves_mnist_digits_as_they_are(digits):
     images = digits[0][:500]
-    shifts = [shift(center(image[0]), image) for image in images]
-    assert sum(moved is not None for moved in shifts) >= 0.99 * len(images)
+    assert sum(torch.equal(center(image[0]), image) for image in images) >= 0.99 * len(images)
 
 
 def test_center_fits_into_20_pixels_with_the_centre_of_mass_in_the_middle():
@@ -103,7 +102,7 @@ def test_center_fits_into_20_pixels_with_the_centre_of_mass_in_the_middle():
     rows, columns = np.where(out.numpy())
     assert out.dtype == torch.uint8 and out.shape == (28, 28)
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 5)
-    assert abs(rows.mean() + 0.5 - 14) <= 0.5 and abs(columns.mean() + 0.5 - 14) <= 0.5
+    assert abs(rows.mean() - 14) <= 0.5 and abs(columns.mean() - 14) <= 0.5
 
 
 def test_center_takes_floats_tensors_and_extreme_shapes():
