@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from mnist_cnn import files
 
@@ -65,9 +65,9 @@ def loss(train, validation=()):
         axis.plot(epochs, validation, "s--", color=VERMILION, markersize=3, label="held-out digits")
     if len(train):
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
-        axis.tick_params(axis="y", which="minor", labelsize=8)
         axis.legend(frameon=False)
         name, last = ("Held-out", validation[-1]) if len(validation) else ("Training", train[-1])
         axis.set_title(f"{name} loss {last:.4f} after {len(train)} epoch{'s' if len(train) > 1 else ''}")
