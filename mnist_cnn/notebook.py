@@ -4,6 +4,7 @@ python -m mnist_cnn.notebook workspace.ipynb EPOCHS=2 DEVICE=cpu
 """
 
 import argparse
+import ast
 import os
 import re
 import sys
@@ -74,12 +75,9 @@ def _setting(text):
     if not equals:
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {text!r}")
     try:
-        return name, int(value)
-    except ValueError:
-        try:
-            return name, float(value)
-        except ValueError:
-            return name, value
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value  # text, which needs no quotes here
 
 
 def main():

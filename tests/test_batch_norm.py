@@ -52,3 +52,10 @@ def test_the_originals_are_left_alone(trained):
     batch_norm.absorb(trained)
     assert all(torch.equal(before[name], weight) for name, weight in trained.state_dict().items())
     assert len(trained.layers) == 10
+
+
+def test_a_plain_network_is_absorbed_as_it_is():
+    plain = MNIST_CNN()
+    absorbed = batch_norm.absorb(plain)
+    assert absorbed is not plain
+    assert all(torch.equal(weight, absorbed.state_dict()[name]) for name, weight in plain.state_dict().items())
