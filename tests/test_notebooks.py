@@ -93,6 +93,15 @@ def test_training_on_everything_leaves_column_and_curve_out(copy_of_repository):
     assert "60,000 digits to train on, 0 held out" in printed(executed)
 
 
+def test_batch_normalised_training_saves_the_plain_network(copy_of_repository):
+    folder = copy_of_repository()
+    executed = notebook.run(folder / "workspace.ipynb", {**SMALL, "BATCH_NORM": True})
+    check_clean(executed)
+    assert "21,840 parameters, predicts the same" in printed(executed)
+    wrong = int(re.search(r"([\d,]+) wrong of 10,000", printed(executed))[1].replace(",", ""))
+    assert wrong < 1000  # 5,000 digits, two epochs
+
+
 @pytest.mark.parametrize("seconds", [0.2, 2])
 def test_interrupted_training_keeps_what_was_learned(copy_of_repository, seconds):
     """The kernel gets the signal that the stop button sends, at the start of the loop and in the middle of it."""
@@ -155,6 +164,14 @@ def test_settings_are_replaced_with_their_comments_kept():
     assert cell.source == "A = 2  # one\nB = \"x # y\"\nAB = ['\\\\1']  # list"
     with pytest.raises(ValueError, match="settings A, B, AB, found C"):
         notebook.replace_settings(nbformat.v4.new_notebook(cells=[cell]), {"C": 2})
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [("A=2", 2), ("A=2e-3", 0.002), ("A=False", False), ("A=['x']", ["x"]), ("A=cpu", "cpu"), ("A=a/b=c", "a/b=c")],
+)
+def test_settings_from_the_command_line(text, value):
+    assert notebook._setting(text) == ("A", value)
 
 
 def test_the_command_prints_rows_as_they_happen_and_fails_with_its_notebook(copy_of_repository):

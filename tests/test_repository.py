@@ -59,3 +59,12 @@ def test_every_file_that_the_readme_links_to_is_there():
     links = re.findall(r"\]\(([^)#:]+)\)", text)
     assert links
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_readmes_figures_are_those_of_the_benchmark():
+    results = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8").splitlines()
+    readme = (ROOT / "readme.md").read_text(encoding="utf-8")
+    section = readme.split("## Accuracy and speed\n")[1].split("\n## ")[0]
+    figures = [line for line in section.splitlines() if line.startswith(("| ", "- "))]
+    assert len(figures) > 5
+    assert not [line for line in figures if line not in results]
