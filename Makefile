@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: train test lab sketchpad benchmark format
+.PHONY: train test lab sketchpad benchmark torture format
 
 train: .venv/installed  ## train, evaluate, save the weights and the plots
 	$(BIN)/python -m mnist_cnn.notebook workspace.ipynb
@@ -27,6 +27,9 @@ sketchpad: .venv/installed  ## write the drawing pad as one page, sketchpad.html
 benchmark: .venv/installed  ## accuracy and speed beside two published recipes; up to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
+torture: .venv/installed-torture  ## kill, fuzz, overload, other versions; more than an hour
+	$(BIN)/python -m tests.torture
+
 format: .venv/installed-tests  ## put code and notebooks into the one style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -40,4 +43,8 @@ format: .venv/installed-tests  ## put code and notebooks into the one style
 
 .venv/installed-tests: .venv/installed tests/requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r tests/requirements.txt
+	@touch $@
+
+.venv/installed-torture: .venv/installed-tests tests/torture/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r tests/torture/requirements.txt
 	@touch $@

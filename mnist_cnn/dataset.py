@@ -51,6 +51,21 @@ def mean_std(images):
     return mean.item(), variance.sqrt().item()
 
 
+def check_variety(images, labels):
+    """Raise ValueError for digits from which nothing can be learned: all alike, or all of one class.
+
+    images: (N, 1, 28, 28), labels: (N,), N of at least 1.
+    """
+    darkest, lightest = images.amin(dim=0), images.amax(dim=0)
+    if torch.equal(darkest, lightest):
+        alike = f"all {darkest.min()}" if darkest.min() == darkest.max() else "the same in each"
+        raise ValueError(f"expected images that differ, found {len(images):,} with pixels {alike}: check the files")
+    if len(labels.unique()) == 1:
+        raise ValueError(
+            f"expected digits of at least two classes, found {len(labels):,} of class {labels[0]} only: check the labels"
+        )
+
+
 def _check_images(images, path):
     if images.dtype != np.uint8:
         hint = ": divide by 257 and convert to uint8" if images.dtype.itemsize > 1 else ""

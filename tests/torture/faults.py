@@ -1,0 +1,186 @@
+"""Runs of workspace.ipynb that are killed, or whose disk is full or read-only: nothing that was there is lost.
+
+python -m tests.torture.faults
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from mnist_cnn.model import load_weights
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # what the notebook writes
+SETTINGS = [f"DATA={ROOT / 'dataset'}", "VALIDATION=55000", "EPOCHS=1", "DEVICE=cpu"]  # trains on 5,000 digits
+
+
+def copy(folder):
+    """What a run needs, into `folder`."""
+    shutil.copy(ROOT / "workspace.ipynb", folder)
+    shutil.copytree(ROOT / "mnist_cnn", folder / "mnist_cnn", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def start(folder, seed):
+    """Start the notebook; returns the process that runs it, whose only child is the kernel."""
+    command = [sys.executable, "-m", "mnist_cnn.notebook", "workspace.ipynb", *SETTINGS, f"SEED={seed}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return psutil.Popen(command, cwd=folder, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, **pipes)
+
+
+def finish(runner):
+    """Its exit code and what it printed."""
+    printed, _ = runner.communicate(timeout=300)
+    return runner.returncode, printed
+
+
+def written(folder):
+    return {name: (folder / name).read_bytes() for name in WRITTEN}
+
+
+def leftovers(folder):
+    return [path.name for path in folder.glob(".*.tmp")]
+
+
+class Killing:
+    """One folder with the files of an earlier run, in which runs of another seed are killed at chosen moments."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        copy(self.folder)
+        states, self.seconds = [], None
+        for seed in (1, 0):
+            begin = time.perf_counter()
+            code, printed = finish(start(self.folder, seed))
+            assert code == 0, printed
+            self.seconds = time.perf_counter() - begin
+            states.append(written(self.folder))
+        self.new, self.old = states
+        self.executed = (self.folder / "workspace.ipynb").read_bytes()
+        assert not leftovers(self.folder)
+
+    def kill(self, chance):
+        """Kill the kernel at a random moment, a third of the times while a file is being written; check what is left.
+
+        Returns how many of the files were new by then, and whether a temporary file was left.
+        """
+        runner = start(self.folder, seed=1)
+        if chance.random() < 1 / 3:
+            name = chance.choice(WRITTEN)
+            while not (self.folder / f".{name}.tmp").exists() and runner.poll() is None:
+                time.sleep(0.0002)
+            time.sleep(chance.random() * 0.004)
+        else:
+            time.sleep(chance.uniform(1, self.seconds))
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for kernel in runner.children():
+                kernel.kill()
+        code, printed = finish(runner)
+        if code:
+            assert "the kernel died" in printed, printed
+            assert (self.folder / "workspace.ipynb").read_bytes() == self.executed
+        found, left = written(self.folder), leftovers(self.folder)
+        for name, data in found.items():
+            assert data in (self.old[name], self.new[name]), f"{name} is neither the old nor the new one"
+        load_weights(self.folder / "MNIST-MODEL.pth")
+        assert len(left) <= 1, left
+        return sum(found[name] == self.new[name] for name in WRITTEN), bool(left)
+
+    def restore(self):
+        for name, data in {**self.old, "workspace.ipynb": self.executed}.items():
+            (self.folder / name).write_bytes(data)
+        for name in leftovers(self.folder):
+            (self.folder / name).unlink()
+
+    def next_run_cleans_up(self):
+        for name in WRITTEN:
+            (self.folder / f".{name}.tmp").write_bytes(b"half of a fi")
+        code, printed = finish(start(self.folder, seed=1))
+        assert code == 0, printed
+        assert leftovers(self.folder) == []
+        assert written(self.folder) == self.new
+
+
+@contextlib.contextmanager
+def small_disk(megabytes=4):
+    """A file system of its own, in memory, with what a run needs and the committed files; for root on Linux only."""
+    with tempfile.TemporaryDirectory() as folder:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
+        if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+            raise PermissionError("only root on Linux can mount a small file system")
+        try:
+            copy(Path(folder))
+            for name in WRITTEN:
+                shutil.copy(ROOT / name, folder)
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder, room):
+    """Leave about `room` bytes on the file system of `folder`."""
+    with open(folder / "filler", "wb") as file, contextlib.suppress(OSError):
+        while shutil.disk_usage(folder).free > room:
+            file.write(bytes(4096))
+            file.flush()
+
+
+def run_in_vain(folder, reason):
+    """A run that cannot write all of its files: the error says why, and each file is the old or a whole new one.
+
+    Returns how many are new.
+    """
+    old = written(folder)
+    code, printed = finish(start(folder, seed=1))
+    assert code == 1, printed
+    assert f"could not be written ({reason})" in printed, printed
+    load_weights(folder / "MNIST-MODEL.pth")
+    new = {name: data for name, data in written(folder).items() if data != old[name]}
+    plots = [data for name, data in new.items() if name.endswith(".png")]
+    assert all(data.startswith(b"\x89PNG") and data.endswith(b"IEND\xaeB`\x82") for data in plots)
+    assert leftovers(folder) == []
+    return len(new)
+
+
+def run(scale=1.0):
+    """100 kills, full disks and a read-only one; returns lines for the record."""
+    chance, kills, news, lefts = random.Random(0), max(1, round(100 * scale)), [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        killing = Killing(folder)
+        for i in range(kills):
+            new, left = killing.kill(chance)
+            news.append(new)
+            lefts += left
+            print(f"kill {i + 1} of {kills}: {new} of {len(WRITTEN)} files new, {'a' if left else 'no'} temporary file")
+            killing.restore()
+        killing.next_run_cleans_up()
+    during = sum(0 < new < len(WRITTEN) for new in news)
+    lines = [
+        f"Killed {kills} times: weights and plots were the old or the new ones, byte for byte, each time; {during} "
+        f"kills fell between two files, {lefts} left one temporary file, which the next run removes."
+    ]
+    rooms = [0, 20_000, 50_000, 100_000, 150_000]
+    try:
+        for room in rooms:
+            with small_disk() as disk:
+                fill(disk, room)
+                new = run_in_vain(disk, "No space left on device")
+                print(f"full disk, room for {room:,} bytes: {new} files new, the others old")
+        with small_disk() as disk:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            assert run_in_vain(disk, "Read-only file system") == 0
+        lines.append(f"Full disk ({len(rooms)} amounts of room) and read-only folder: said so, old files whole.")
+    except PermissionError as error:
+        lines.append(f"Full disk and read-only folder: not tried, {error}.")
+    return lines
+
+
+if __name__ == "__main__":
+    print(*run(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0), sep="\n")

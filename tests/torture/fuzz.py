@@ -1,0 +1,147 @@
+"""The long fuzzing run, from the repository's root: python -m tests.torture.fuzz [--scale 1.0] [--target NAME]
+
+Atheris (libFuzzer) tries inputs in a process for each function and prefers those that reach new lines of the code.
+An input is either built by ../fuzz.py, every choice read from the fuzzer's bytes, or, where a file is read, those
+bytes themselves, which start as valid files. It runs on after a fault: each kind of fault is kept once, as a file to
+be put into tests/corpus.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import zlib
+from pathlib import Path
+
+INPUTS = {
+    "read_idx": 1_000_000,
+    "load_split": 100_000,
+    "load_weights": 100_000,
+    "read_picture": 100_000,
+    "to_mnist": 100_000,
+}
+INSTRUMENTED = ["mnist_cnn", "PIL"]
+LIMITS = ["-timeout=60", "-rss_limit_mb=4096", "-max_len=2048", "-len_control=0"]  # seconds, MB, bytes
+FAULTS = Path("torture-faults")
+
+
+def run(scale=1.0, targets=tuple(INPUTS)):
+    """Fuzz each function. Returns what came out, a line for each."""
+    return [line(name, **fuzzed(name, max(1, round(INPUTS[name] * scale)))) for name in targets]
+
+
+def line(name, inputs=0, accepted=0, seconds=0.0, slowest=0.0, megabytes=0, edges="?", faults=(), stopped=""):
+    """One result as a line of text."""
+    found = "; ".join(faults) or "no fault"
+    return (
+        f"`{name}`: {inputs:,} inputs, {accepted:,} of them read, in {seconds:.0f} s; the slowest call took "
+        f"{slowest:.2f} s, the largest {megabytes:,} MB; {edges} edges covered; {found}"
+        f"{stopped and f'; STOPPED EARLY: {stopped}'}"
+    )
+
+
+def fuzzed(name, inputs):
+    """Fuzz one function in a process of its own. Returns the arguments of `line`."""
+    ramdisk = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=ramdisk) as folder:
+        options = f"-m tests.torture.fuzz --target {name} --inputs {inputs} --in".split()
+        done = subprocess.run(
+            [sys.executable, *options, folder],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=dict(os.environ, OMP_NUM_THREADS="1"),
+        )
+        figures = Path(folder, "figures.json")
+        result = json.loads(figures.read_text()) if figures.exists() else {}
+        result["edges"] = (re.findall(r"cov: (\d+)", done.stderr) or ["?"])[-1]
+        if done.returncode:
+            kept = keep_files(name, Path(folder, "now"))
+            result["stopped"] = f"exit status {done.returncode}, its input is in {kept}: {done.stderr.strip()[-300:]}"
+    return result
+
+
+def keep_files(name, folder):
+    """Keep the files in which the process found its end. Returns where they are."""
+    kept = FAULTS / f"{name}-stopped"
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if file.is_file():
+            (kept / file.name).write_bytes(file.read_bytes())
+    return kept
+
+
+def fuzz(name, inputs, folder):
+    """Fuzz one function in this process, which ends with it; the figures are left in folder/figures.json."""
+    import atheris
+    import hypothesis  # noqa: F401 - imported first: as slow as a minute while atheris looks on
+    import scipy.ndimage  # noqa: F401
+    import torch  # noqa: F401
+
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        from tests import fuzz as fuzzing
+    build, check = fuzzing.TARGETS[name]
+    raw = name in ("read_idx", "read_picture")
+    root, (now, seeds) = Path.cwd(), (folder / "now", folder / "seeds")
+    now.mkdir(), seeds.mkdir()
+    os.chdir(now)  # where code in a pickle would leave its marker
+    choices = random.Random(0)
+    for number in range(200):
+        seed = choices.randbytes(choices.randint(50, 1000)) + b"\0"
+        if raw and number % 2:
+            seed = build(fuzzing.Choices(choices.randint)) + b"\1"
+        (seeds / str(number)).write_bytes(seed)
+    faults, counts, start = {}, [0, 0], time.perf_counter()
+
+    def finish():
+        figures = {
+            "inputs": sum(counts),
+            "accepted": counts[True],
+            "seconds": time.perf_counter() - start,
+            "slowest": fuzzing.MOST["seconds"],
+            "megabytes": fuzzing.MOST["bytes"] // 2**20,
+            "faults": list(faults.values()),
+        }
+        (folder / "figures.json").write_text(json.dumps(figures))
+        os._exit(0)
+
+    def one_input(data):
+        if raw and data and data[-1] % 2:  # the last byte tells whether the others are the input or the choices
+            case = data[:-1]
+        else:
+            case = build(fuzzing.Choices(atheris.FuzzedDataProvider(data).ConsumeIntInRange))
+        try:
+            counts[check(case, now)] += 1
+        except Exception as error:
+            counts[False] += 1
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error), place.filename, place.lineno
+            if kind not in faults:
+                kept = root / FAULTS / f"{name}-{zlib.crc32(repr(kind).encode()):08x}"
+                kept.parent.mkdir(exist_ok=True)
+                fuzzing.save_case(case, kept)
+                faults[kind] = f"{type(error).__name__}: {error} ({FAULTS / kept.name})"
+        if sum(counts) == inputs:
+            finish()
+
+    atheris.Setup([sys.argv[0], *LIMITS, f"-artifact_prefix={now}/", str(seeds)], one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="how many inputs: 1 is a million and 4 x 100,000")
+    parser.add_argument("--target", choices=INPUTS, action="append", help="only this function")
+    parser.add_argument("--inputs", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.folder:
+        fuzz(arguments.target[0], arguments.inputs, arguments.folder)
+    for result in run(arguments.scale, arguments.target or tuple(INPUTS)):
+        print(result)

@@ -1,0 +1,102 @@
+"""Much data, and many epochs: how much memory the notebooks' own cells take.
+
+python -m tests.torture.large
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from mnist_cnn.idx import FILES, read_idx
+
+ROOT = Path(__file__).parents[2]
+MEGABYTE = 2**20
+
+
+def data_set(folder, train, test=10_000):
+    """MNIST's digits, repeated or cut to these numbers, as four IDX files in `folder`; returns their size in bytes."""
+    for split, size in (("train", train), ("test", test)):
+        for name in FILES[split]:
+            values = read_idx(ROOT / "dataset" / split / name)
+            values = np.resize(values, (size, *values.shape[1:]))
+            header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+            (folder / name).write_bytes(header + values.tobytes())
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def run_notebook(settings):
+    """Run workspace.ipynb and sample its kernel's memory.
+
+    Returns what it printed, and resident bytes, one number each twentieth of a second.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "workspace.ipynb", folder)
+        shutil.copytree(ROOT / "mnist_cnn", Path(folder, "mnist_cnn"))
+        command = [sys.executable, "-m", "mnist_cnn.notebook", "workspace.ipynb"]
+        command += [f"{name}={value}" for name, value in settings.items()]
+        runner = psutil.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        samples = []
+
+        def watch():
+            while runner.poll() is None:
+                for kernel in runner.children():
+                    try:
+                        samples.append(kernel.memory_info().rss)
+                    except psutil.Error:  # it has just ended
+                        return
+                time.sleep(0.05)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        printed, _ = runner.communicate()
+        watching.join()
+    if runner.returncode:
+        raise SystemExit("the notebook failed")
+    return printed, samples
+
+
+def large(images):
+    """Train on `images` digits for one epoch, and predict as many."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = data_set(Path(folder), images, images)
+        begin = time.perf_counter()
+        printed, samples = run_notebook({"DATA": folder, "EPOCHS": 1})
+        seconds = time.perf_counter() - begin
+    data, peak = size / MEGABYTE, max(samples) / MEGABYTE
+    assert peak < data + 1536, f"{peak:.0f} MB for {data:.0f} MB of data"
+    wrong = re.search(r"[\d,]+ wrong of [\d,]+: ([\d.]+%) right", printed)[1]
+    return (
+        f"Trained on {images:,} images and read {images:,} more, {data:,.0f} MB of data, in {seconds:.0f} s: "
+        f"{peak:,.0f} MB at most, {peak - data:,.0f} MB more than the data ({wrong} right)."
+    )
+
+
+def many_epochs(epochs):
+    """Train on few digits for many epochs: the memory of the last tenth is that of the second."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_set(Path(folder), 1500, 500)
+        settings = {"DATA": folder, "EPOCHS": epochs, "VALIDATION": 220}
+        printed, samples = run_notebook(settings)
+    assert len(re.findall(r"[\n\r] *\d+ +\d\.\d{4} ", printed)) == epochs
+    training = np.array([sample for sample in samples if sample > 0.8 * max(samples)]) / MEGABYTE
+    tenth = len(training) // 10
+    early, late = np.median(training[tenth : 2 * tenth]), np.median(training[-2 * tenth : -tenth])
+    assert late - early < 20, f"{early:.0f} MB early, {late:.0f} MB late"
+    return f"{epochs:,} epochs: {early:.0f} MB early in the training, {late:.0f} MB late."
+
+
+def run(scale=1.0):
+    """500,000 images; 1,000 epochs. Returns lines for the record."""
+    return [large(max(20_000, round(500_000 * scale))), many_epochs(max(20, round(1000 * scale)))]
+
+
+if __name__ == "__main__":
+    print(*run(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0), sep="\n")
