@@ -345,11 +345,14 @@ def _ink(density, noise):
     if some.size == 0:
         raise nothing
     peak = np.median(density[density >= max(threshold, _otsu(some))])
-    likely = density > max(3 * noise, 0.35 * peak)
+    likely = density > max(3 * noise, 0.3 * peak)
     mask = ndimage.binary_propagation(likely & (density > 0.6 * peak), CORNERS, likely)
+    uncrossed = _uncrossed(np.clip(density / peak, 0, 1))
+    mask &= uncrossed > 0.3
     if not mask.any():
         raise nothing
-    mask = _largest(_uncrossed(mask), density)
+    density = np.minimum(density, uncrossed * density.max())
+    mask = _largest(mask, density)
     length = max(np.ptp(place) for place in np.where(mask)) / max(mask.shape)
     faint = peak < 0.02
     if noise and max(mask.shape) > SMALL:
@@ -367,24 +370,55 @@ def _ink(density, noise):
     return ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].astype(np.float32)
 
 
-def _uncrossed(mask):
-    """Without a line, thinner than the strokes, that runs from one edge of a small picture to the opposite one."""
-    side = max(mask.shape)
-    if side < 24:
-        return mask
-    boxes = ndimage.find_objects(ndimage.label(mask, CORNERS)[0])
-    for axis in (0, 1):
-        if not any(box[axis] == slice(0, mask.shape[axis], None) for box in boxes):
-            continue
-        for size in (2, 3, 4, 5, 6):
-            core = ndimage.binary_dilation(ndimage.binary_opening(mask, np.ones((size, size))), CORNERS) & mask
-            if core.sum() < 0.3 * mask.sum():
-                break
-            length = max(np.ptp(place) for place in np.where(core))
-            thin = mask.take([0, -1], axis).sum() < 0.2 * side and not core.take([0, -1], axis).any()
-            if thin and length > 0.35 * side:
-                return core
-    return mask
+def _uncrossed(ink):
+    """Ink, 0 to 1, without a thin line, straight or zigzag, that crosses a small picture from side to side."""
+    if not 24 <= min(ink.shape) <= max(ink.shape) <= SMALL:
+        return ink
+    for across in (ink, ink.T):
+        rest = _without_path(across)
+        if rest is not None:
+            return rest if across is ink else rest.T
+    return ink
+
+
+def _without_path(ink):
+    """Ink without the thinnest path along it from the left to the right, strokes across it kept; or None.
+
+    None if there is no such path, or if it may be a stroke of the digit: it must be thinner than what is left, and
+    longer at both ends.
+    """
+    off, left, right = 4, 2, ink.shape[1] - 4
+    ink = np.pad(ink, ((off, off), (0, 0)))  # the line may leave the picture for a while
+    cost = 1 - ink + 0.5 * ndimage.uniform_filter1d(ink, 5, axis=0)
+    cost[:off], cost[-off:] = 0.5, 0.5
+    total, steps = cost[:, left], []
+    for x in range(left + 1, right + 1):
+        before = np.pad(total, 2, constant_values=np.inf)
+        before = np.stack([before[2 + k : 2 + k + len(total)] + 0.02 * abs(k) for k in range(-2, 3)])
+        steps.append(before.argmin(axis=0) - 2)
+        total = before.min(axis=0) + cost[:, x]
+    path = [total.argmin()]
+    for step in reversed(steps):
+        path.append(path[-1] + step[path[-1]])
+    path = np.array(path[::-1])
+    inside = (path >= off) & (path < len(ink) - off)
+    along = ink[path, np.arange(left, right + 1)][inside]
+    if inside.mean() < 0.6 or np.mean(along > 0.4) < 0.92:
+        return None
+    path = np.pad(path, (left, ink.shape[1] - 1 - right), mode="edge")
+    band = np.abs(np.arange(len(ink))[:, None] - path) <= 1
+    rest = np.where(band, 0, ink)
+    y, x = np.mgrid[-3:4, -3:4]
+    strokes = [ndimage.grey_closing(rest, footprint=abs(x - slope * y) < 0.6) for slope in (-1, -0.5, 0, 0.5, 1)]
+    rest = np.where(band, np.minimum(ink, np.max(strokes, axis=0)), ink)[off:-off]
+    digit = _largest(rest > 0.5, rest)
+    if not digit.any() or _edge(digit).any():
+        return None
+    rows, columns = np.where(digit)
+    ends = columns.min() - left, right - columns.max()
+    line = (band & (ink > 0.5))[off:-off] & ~digit
+    longer = line.any() and min(ends) >= 1 and sum(ends) >= 4 and max(np.ptp(rows), np.ptp(columns)) > 0.5 * len(rest)
+    return rest if longer and _width(line) < min(2.2, _width(digit) / 1.05) else None
 
 
 def _largest(mask, density):
@@ -419,7 +453,8 @@ def _filled(mask):
     unit = max(np.ptp(place) for place in np.where(mask)) / 20
     lined = (mask & ndimage.binary_dilation(strokes, CORNERS)).sum() / mask.sum()
     width = _width(strokes)
-    narrow = _width(mask) < 2.2 * unit and width < 3.6 * unit and strokes.sum() > 4 * width**2
+    longest = np.bincount(labels[1:-1, 1:-1][strokes]).max()  # an eight has two loops, neither of them long and narrow
+    narrow = _width(mask) < 2.2 * unit and width < 5 * unit and longest > 4 * width**2
     return mask | strokes if lined > 0.85 and narrow else None
 
 

@@ -65,6 +65,21 @@ def photograph(ink, seed=0, shadow=True, lines=True):
     return page.clip(0, 255).astype(np.uint8)
 
 
+def in_ink(image, height, width=None):
+    """A digit of MNIST, uint8 (28, 28), as crisp ink, float32, this many pixels high and wide."""
+    rows, columns = np.where(image > 60)
+    box = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].astype(np.float32) / 255
+    width = width or max(3, round(height * box.shape[1] / box.shape[0]))
+    ink = Image.fromarray(box).resize((width, height), Image.Resampling.BICUBIC)
+    return np.clip((np.asarray(ink) - 0.5) * max(1, height / 20) + 0.5, 0, 1)
+
+
+def line(rows, columns):
+    """A thin line in 28x28, in column k around row rows[k], drawn from one column to another."""
+    ink = np.clip(1 - 0.45 * np.abs(np.arange(28)[:, None] - rows), 0, 1)
+    return np.where((np.arange(28) >= columns[0]) & (np.arange(28) < columns[1]), ink, 0)
+
+
 @pytest.fixture(scope="module")
 def digits():
     return load_split(ROOT / "dataset", "test")
@@ -299,6 +314,52 @@ def test_damaged_digits_are_read(digits, read):
     }
     for name, pictures in damaged.items():
         assert np.mean(np.equal(read(np.uint8(pictures * 255)), labels)) >= 0.94, name
+
+
+def test_photographs_of_real_handwriting_are_read(digits, read):
+    rng, pictures = np.random.default_rng(1), []
+    labels = digits[1][2000:2060].tolist()
+    for k, image in enumerate(digits[0][2000:2060, 0].numpy()):
+        height, width = ((110, 90), (240, 320), (480, 360))[k % 3]
+        ink = in_ink(image, int(rng.uniform(0.35, 0.8) * min(height, width)))
+        page = np.zeros((height, max(width, ink.shape[1])), np.float32)
+        top, left = (int(rng.uniform(0.1, 0.9) * (a - b)) for a, b in zip(page.shape, ink.shape, strict=True))
+        page[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+        buffer = io.BytesIO()
+        Image.fromarray(photograph(page, k, lines=k % 2)).save(buffer, "JPEG", quality=70)
+        pictures.append(np.asarray(Image.open(buffer)))
+    assert np.mean(np.equal(read(pictures), labels)) >= 0.95
+
+
+@pytest.mark.parametrize(("side", "floor"), [(16, 0.96), (32, 0.97)])
+def test_other_scanners_digits_that_fill_the_frame_are_read(digits, read, side, floor):
+    rng, pictures = np.random.default_rng(2), []
+    for image in digits[0][3000:3200, 0].numpy():
+        rows, columns = np.where(image > 60)
+        width = round(side * rng.uniform(0.9, 1.2) * (np.ptp(columns) + 1) / (np.ptp(rows) + 1))
+        ink = in_ink(image, side, np.clip(width, side // 6, side))
+        ink = ndimage.gaussian_filter(ink, 0.4) if side == 16 else ink > 0.5  # grey, as USPS, or bits, as optdigits
+        page = np.zeros((side, side), np.uint8)
+        left = (side - ink.shape[1]) // 2
+        page[:, left : left + ink.shape[1]] = 255 * ink
+        pictures.append(page)
+    assert np.mean(np.equal(read(pictures), digits[1][3000:3200].tolist())) >= floor
+
+
+def test_digits_crossed_by_lines_or_only_outlined_are_read(digits, read):
+    images, labels = digits[0][4000:4200, 0].numpy() / 255, digits[1][4000:4200].tolist()
+    rng, x = np.random.default_rng(3), np.arange(28)
+    waves = [rng.uniform(3, 25) + rng.uniform(-0.2, 0.2) * x + 4 * np.abs(x / 4 % 2 - 1) - 2 for _ in images]
+    straight = [np.linspace(*rng.uniform(0, 27, 2), 28) for _ in images]
+    thick = ndimage.zoom(images, (1, 2, 2), order=1) > 0.5
+    damaged = {
+        "zigzag": (np.minimum(images + [line(rows, (2, 25)) for rows in waves], 1), 0.74),
+        "line": (np.minimum(images + [line(rows, (1, 26)) for rows in straight], 1), 0.62),
+        "outline": (thick & ~ndimage.binary_erosion(thick, np.ones((1, 3, 3))), 0.9),
+        "shot noise": (np.minimum(rng.poisson(images * 3) / 3, 1), 0.94),
+    }
+    for name, (pictures, floor) in damaged.items():
+        assert np.mean(np.equal(read(np.uint8(pictures * 255)), labels)) >= floor, name
 
 
 # --- read_picture ---
