@@ -62,7 +62,7 @@ def check_variety(images, labels):
         raise ValueError(f"expected images that differ, found {len(images):,} with pixels {alike}: check the files")
     if len(labels.unique()) == 1:
         raise ValueError(
-            f"expected digits of at least two classes, found {len(labels):,} of class {labels[0]} only: check the labels"
+            f"expected digits of at least two classes, found {len(labels):,} of class {labels[0]} only: check them"
         )
 
 

@@ -117,7 +117,7 @@ def probabilities(image, values, class_names, label=None):
     figure = Figure(figsize=(7, 0.6 + 0.25 * max(len(values), 8)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     _image(left, image)
-    answer = int(np.argmax(values))
+    answer = int(np.asarray(values).argmax())
     wrong = label is not None and answer != label
     given = "" if label is None else f", labelled {class_names[label]}{': wrong' if wrong else ''}"
     left.set_title(f"read as {class_names[answer]}{given}", color=VERMILION if wrong else "black")
@@ -130,6 +130,7 @@ def feature_maps(kernels, image, first, second):
     figure = Figure(figsize=(9.5, 4.7), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1])
     grid = top.subplots(2, len(first) + 1, squeeze=False)
+    kernels, first, second = map(np.asarray, (kernels, first, second))
     limit = np.abs(kernels).max()
     for axis in grid[:, 0]:
         _hide(axis)
@@ -158,6 +159,7 @@ def pictures(originals, seen, captions):
     figure = Figure(figsize=(1.6 * n, 4), layout="constrained")
     for column, (original, image, caption) in enumerate(zip(originals, seen, captions)):
         top, bottom = (figure.add_subplot(2, n, row * n + column + 1) for row in (0, 1))
+        original = np.asarray(original)
         step = max(1, max(original.shape) // 400)  # a photograph has more pixels than there is room for
         grey_and_alpha = original.ndim == 3 and original.shape[2] == 2
         top.imshow((original[..., 0] if grey_and_alpha else original)[::step, ::step], cmap="gray")

@@ -1,6 +1,8 @@
 """The network, its weights in a file, and what it says of images."""
 
 import io
+import pickletools
+import re
 import zipfile
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from torch.nn import functional as F
 
 from mnist_cnn import files
 
-MAX_WEIGHTS_BYTES = 2**24  # the network's own take 90 kB; more is something else
+MAX_WEIGHTS_BYTES = 2**19  # the network's own take 90 kB; more is something else
+MAX_PICKLE_BYTES = 2**14  # of them 1 kB or two: the names and shapes of the tensors
+TENSORS_ONLY = r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage"  # what their pickle names
 
 
 class MNIST_CNN(nn.Module):
@@ -23,10 +27,10 @@ class MNIST_CNN(nn.Module):
 
     def __init__(self, mean=0.0, std=1.0, classes=10):
         super().__init__()
-        if not std > 0:
-            raise ValueError(f"expected a positive standard deviation, found {std}: are all pixels equal?")
         self.register_buffer("mean", torch.tensor(float(mean)))
         self.register_buffer("std", torch.tensor(float(std)))
+        if not self.std > 0:  # as float32
+            raise ValueError(f"expected a positive standard deviation, found {std}: are all pixels equal?")
         self.layers = nn.Sequential(  # (N,  1, 28, 28)
             nn.Conv2d(1, 10, kernel_size=5),  # (N, 10, 24, 24)
             nn.ReLU(),
@@ -85,22 +89,48 @@ def _read_state(path):
     """The dictionary of real tensors in a file, or ValueError."""
     expected = f"{path}: expected weights saved by workspace.ipynb, found"
     try:
-        with zipfile.ZipFile(path) as archive:  # torch.save's format
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_WEIGHTS_BYTES:
-            raise ValueError(f"{size} bytes")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(_checked(path), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or hostile file makes the parsers raise
         raise ValueError(
             f"{expected} a file that is truncated, of another kind, or has code in it (nothing of it was run): "
             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
         ) from error
     if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor) and tensor.dtype in (torch.float32, torch.float64)
-        for name, tensor in state.items()
+        isinstance(name, str)
+        and isinstance(tensor, torch.Tensor)
+        and tensor.dtype in (torch.float32, torch.float64)
+        and tensor.nbytes <= MAX_WEIGHTS_BYTES  # a view may announce more than the file holds
+        for name, tensor in dict.items(state)
     ):
         raise ValueError(f"{expected} something else than a state_dict of floating-point tensors")
-    return state
+    return dict(dict.items(state))  # without the attributes that a pickle may give an OrderedDict
+
+
+def _checked(path):
+    """The file, copied into memory; ValueError if it is more than a few whole tensors in torch.save's format.
+
+    torch.load, safe as it is from code, looks at no checksum, and takes memory without limit for a small file.
+    """
+    size, copy = Path(path).stat().st_size, io.BytesIO()
+    if size > MAX_WEIGHTS_BYTES:
+        raise ValueError(f"{size} bytes")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as checked:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("compressed data")
+        if sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
+            raise ValueError("overlapping data")
+        for entry in entries:
+            data = archive.read(entry)  # an error if its checksum is wrong
+            if entry.filename.lower().endswith(".pkl"):  # torch looks for it in any case
+                if len(data) > MAX_PICKLE_BYTES:
+                    raise ValueError(f"a pickle of {len(data)} bytes")
+                for opcode, argument, _ in pickletools.genops(data):
+                    if "GLOBAL" in opcode.name and not re.fullmatch(TENSORS_ONLY, argument or ""):
+                        raise ValueError(f"`{argument}` in its pickle")
+            checked.writestr(entry.filename, data)
+    copy.seek(0)
+    return copy
 
 
 def predict(model, images, batch_size=1000):

@@ -91,7 +91,7 @@ def main():
     except CellExecutionError as error:
         sys.exit(f"{error}\n{arguments.notebook}: a cell failed; the notebook is as it was before")
     except DeadKernelError:
-        sys.exit(f"{arguments.notebook}: the kernel died (was it killed, for want of memory?); the notebook is as before")
+        sys.exit(f"{arguments.notebook}: the kernel died, perhaps for want of memory; the notebook is as it was")
     except OSError as error:  # no room for the executed notebook
         sys.exit(str(error))
 

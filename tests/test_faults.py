@@ -189,7 +189,10 @@ def shuffled(values):
             "expected images that differ, found 5,000 with pixels all 0: check the files",
         ),
         ({"train_images": lambda images: images[:1].repeat(5000, axis=0)}, "found 5,000 with pixels the same in each"),
-        ({"train_labels": lambda labels: np.full_like(labels, 3)}, "at least two classes, found 5,000 of class 3 only"),
+        (
+            {"train_labels": lambda labels: np.full_like(labels, 3)},
+            "two classes, found 5,000 of class 3 only: check them",
+        ),
     ],
 )
 def test_data_that_teach_nothing_are_told_and_the_weights_kept(copy_of_repository, data, changes, message):

@@ -1,13 +1,5 @@
 """The drawing pad in a real browser, alone and in JupyterLab: one truth with Python, and nothing leaves the machine."""
 
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from base64 import b64encode
 from itertools import pairwise
 
@@ -15,8 +7,6 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
-from playwright.sync_api import sync_playwright
 
 from mnist_cnn import sketchpad
 from mnist_cnn.handwriting import center
@@ -39,49 +29,6 @@ DIGITS = {
     for digit, text in DIGITS.items()
 }
 PAD = "document.querySelector('.pad-body').sketchpad"
-LOCAL = ("data:", "blob:", "file:")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless browser; without one these tests skip, but never under CI=true."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        reason = "no chromium, chromium-browser or google-chrome: the drawing pad is tested in a real browser only"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(chromium):
-    """A function that opens a page; at the end of the test no request has left and the console had no error."""
-    contexts, faults = [], []
-
-    def stays(url, allowed):
-        local = url.startswith((*LOCAL, *allowed))
-        if not local:
-            faults.append(f"request: {url}")
-        return local
-
-    def open(url, *allowed, **options):
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.route("**/*", lambda r: r.continue_() if stays(r.request.url, allowed) else r.abort())
-        page.on("websocket", lambda socket: stays(socket.url, allowed))
-        page.on("console", lambda message: message.type == "error" and faults.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.goto(url)
-        return page
-
-    yield open
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 @pytest.fixture(scope="module")
@@ -250,51 +197,26 @@ def test_still(model):
     assert "2, " in " ".join(text.get_text() for text in texts)
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """JupyterLab in an empty home, serving a notebook of one cell, the pad. Yields its address."""
-    for name in ("config", "data", "runtime", "work"):
-        (tmp_path / name).mkdir()
-    settings = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (tmp_path / "config" / "labconfig").mkdir()
-    (tmp_path / "config" / "labconfig" / "page_config.json").write_text(json.dumps(settings))
-    source = f"""
+PAD_CELL = """
 from IPython.display import HTML
 from mnist_cnn import sketchpad
 from mnist_cnn.model import load_weights
-HTML(sketchpad.html(load_weights({str(ROOT / "MNIST-MODEL.pth")!r})))"""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip())])
+HTML(sketchpad.html(load_weights("MNIST-MODEL.pth")))"""
+
+
+@pytest.fixture
+def lab(copy_of_repository, jupyterlab):
+    """JupyterLab with a notebook of one cell, the pad: its folder and its address."""
+    folder = copy_of_repository()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PAD_CELL.strip())])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, tmp_path / "work" / "pad.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--port-retries=0"]
-    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path / 'work'}", "--ip=127.0.0.1"]
-    command += ["--LabApp.extension_manager=readonly"]
-    folders = {f"JUPYTER_{name.upper()}_DIR": str(tmp_path / name) for name in ("config", "data", "runtime")}
-    environment = os.environ | folders | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
-    with open(tmp_path / "lab.log", "wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path / "work")
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{url}/api", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "lab.log").read_text()
-                time.sleep(0.5)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
+    nbformat.write(notebook, folder / "pad.ipynb")
+    return folder, jupyterlab(folder)
 
 
-def test_in_jupyterlab(lab, open_page, tmp_path):
-    page = open_page(
-        f"{lab}/lab/tree/pad.ipynb", lab, lab.replace("http", "ws"), viewport={"width": 1280, "height": 900}
-    )
+def test_in_jupyterlab(lab, open_page):
+    folder, url = lab
+    page = open_page(f"{url}/lab/tree/pad.ipynb", url, viewport={"width": 1280, "height": 900})
     page.locator(".jp-Notebook .jp-CodeCell").first.click(timeout=60_000)  # waits until nothing covers it
     for run in (1, 2):  # a second run replaces the first one's pad
         page.locator(".jp-Notebook .jp-CodeCell [role=textbox]").first.press("Control+Enter", timeout=60_000)
@@ -311,7 +233,7 @@ def test_in_jupyterlab(lab, open_page, tmp_path):
     assert page.evaluate("document.activeElement.tagName") == "CANVAS"
     with page.expect_response(lambda response: response.request.method == "PUT" and "pad.ipynb" in response.url):
         page.keyboard.press("Control+s")  # the notebook's
-    assert "data-sketchpad" in (tmp_path / "work" / "pad.ipynb").read_text()
+    assert "data-sketchpad" in (folder / "pad.ipynb").read_text()
 
     page.get_by_text("Settings", exact=True).click()
     page.get_by_text("Theme", exact=True).hover()

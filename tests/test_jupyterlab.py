@@ -1,0 +1,117 @@
+"""Both notebooks in a real JupyterLab, worked as a person works them: with the buttons of the toolbar, in a browser."""
+
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+from test_notebooks import DATA, SMALL, check_clean, outputs, printed
+
+from mnist_cnn import notebook
+from mnist_cnn.model import load_weights
+
+PATIENCE = 180_000  # milliseconds, for a busy machine
+
+
+@pytest.fixture(scope="module")
+def lab(chromium, jupyterlab, tmp_path_factory):
+    """The address of a JupyterLab in which every copy of the repository is a folder; not started without a browser."""
+    return jupyterlab(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def open_notebook(copy_of_repository, lab, open_page):
+    """A function that opens a notebook with these settings in JupyterLab; returns its folder and its page."""
+
+    def open(name, settings):
+        folder = copy_of_repository()
+        content = nbformat.read(folder / name, as_version=4)
+        notebook.replace_settings(content, settings)
+        for cell in content.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(content, folder / name)
+        page = open_page(f"{lab}/lab/tree/{folder.name}/{name}?reset", lab, viewport={"width": 1280, "height": 900})
+        wait_until_idle(page)
+        return folder, page
+
+    return open
+
+
+def wait_until_idle(page):
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=PATIENCE)
+
+
+def press(page, button):
+    """Press this button of the notebook's toolbar."""
+    page.locator(f".jp-NotebookPanel-toolbar [data-jp-item-name={button}] [data-command]").click()
+
+
+def restart_and_run_all(page):
+    press(page, "restart-and-run")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+
+
+def bar(training):
+    """The progress bar, the last line of what the training cell shows."""
+    return training.text_content().splitlines()[-1]
+
+
+def check_page(page, path):
+    """Every cell runs without error, and every picture is on the page. Returns the notebook as JupyterLab saves it."""
+    cells = sum(cell.cell_type == "code" for cell in nbformat.read(path, as_version=4).cells)
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    expect(prompts).to_have_text([f"[{number}]:" for number in range(1, cells + 1)], timeout=PATIENCE)
+    wait_until_idle(page)
+    with page.expect_response(lambda response: response.request.method == "PUT" and path.name in response.url):
+        press(page, "save")
+    executed = nbformat.read(path, as_version=4)
+    check_clean(executed)
+    assert page.locator(".jp-OutputArea [data-mime-type*=stderr], .jp-OutputArea [data-mime-type*=error]").count() == 0
+    pictures = page.locator(".jp-OutputArea-output img")
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        assert picture.evaluate("picture => picture.complete && picture.naturalWidth") > 100
+        assert picture.bounding_box()["width"] > 100
+    assert pictures.count() == sum("image/png" in output.get("data", {}) for output in outputs(executed))
+    return executed
+
+
+def test_workspace(open_notebook):
+    folder, page = open_notebook("workspace.ipynb", SMALL)
+    (folder / "MNIST-MODEL.pth").unlink()
+    restart_and_run_all(page)
+    executed = check_page(page, folder / "workspace.ipynb")
+    assert page.locator(".jp-OutputArea img").count() == 3
+    training = page.locator(".jp-OutputArea-output", has_text="validation accuracy")
+    assert bar(training).startswith("100%")
+    assert "predicts the same" in printed(executed)
+    load_weights(folder / "MNIST-MODEL.pth")
+
+
+def test_playground(open_notebook):
+    folder, page = open_notebook("playground.ipynb", {"DATA": DATA})
+    restart_and_run_all(page)
+    check_page(page, folder / "playground.ipynb")
+    assert page.locator(".jp-OutputArea img").count() > 10
+    assert page.locator(".mnist-sketchpad canvas").first.is_visible()
+
+
+def test_stop_button(open_notebook):
+    """Pressed in the middle of training: until then the bar moves, afterwards the cells below run by themselves."""
+    folder, page = open_notebook("workspace.ipynb", {**SMALL, "EPOCHS": 500})
+    (folder / "MNIST-MODEL.pth").unlink()
+    restart_and_run_all(page)
+    training = page.locator(".jp-OutputArea-output", has_text="validation accuracy")
+    training.scroll_into_view_if_needed(timeout=PATIENCE)
+    expect(training).to_contain_text("/19500 [", timeout=PATIENCE)
+    steps = [0]
+    while steps[-1] < 120:  # by then it has learned something
+        page.wait_for_timeout(200)
+        steps.append(int(re.search(r"(\d+)/19500 ", bar(training))[1]))
+    assert steps == sorted(steps) and len(set(steps)) > 3
+    press(page, "interrupt")
+    executed = check_page(page, folder / "workspace.ipynb")
+    assert "Stopped in epoch" in printed(executed)
+    assert "predicts the same" in printed(executed)
+    load_weights(folder / "MNIST-MODEL.pth")
