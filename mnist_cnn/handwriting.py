@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 1_000_000  # Pillow takes 16 bytes for each row, however short
 SIDE = 384  # what is larger is averaged down to this: fine enough for a digit a tenth as high as the picture
 SMALL = 40  # up to this side a picture is a cropped digit, beyond it a page with a digit on it
 THIN, PEN, FAT = 1.7, 2.4, 4.0  # stroke widths, in pixels of a digit 20 long; MNIST: 1.9 to 4.6, median 2.8
@@ -40,11 +41,14 @@ def read_picture(path):
         file.seek(0)
         try:
             with Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
+                if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                     raise Image.DecompressionBombError
+                image.verify()  # the checksums of a PNG file, which decoding does not look at
+            file.seek(0)
+            with Image.open(file, formats=FORMATS) as image:
                 return _decoded(image)
         except Image.DecompressionBombError:
-            found = f"one that announces more than {MAX_PIXELS // 10**6} megapixels. Scale or crop it"
+            found = f"one of more than {MAX_PIXELS // 10**6} megapixels, or {MAX_SIDE:,} a side. Scale or crop it"
         except UnidentifiedImageError:
             if start[4:8] == b"ftyp":
                 found = "HEIC, AVIF or a film. Convert it to JPEG or PNG, say with `heif-convert IN OUT.jpg`"
@@ -61,14 +65,18 @@ def _decoded(image):
     """The pixels of an opened picture, palette and colour space resolved."""
     image.load()
     with contextlib.suppress(Exception):  # an EXIF that cannot be read turns nothing
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16-bit grey
         return np.asarray(image).clip(0, 65535).astype(np.uint16)
     if image.mode in ("P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    return np.array(image)
+    pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    for top in range(0, image.height, 256):  # in strips, as Pillow makes two more copies of what it hands over
+        strip = image.crop((0, top, image.width, min(top + 256, image.height)))
+        pixels[top : top + 256] = np.asarray(strip).reshape(strip.height, strip.width, -1)
+    return pixels if pixels.shape[2] > 1 else pixels[..., 0]
 
 
 def to_mnist(picture):
@@ -119,8 +127,12 @@ def _corner(mass):
 def _pixels(picture):
     """The picture as an array (H, W, C), not copied, after a look at its shape and dtype."""
     if isinstance(picture, torch.Tensor):
-        picture = picture.detach().cpu()
-        picture = (picture.float() if picture.dtype == torch.bfloat16 else picture).numpy()
+        found = f"{picture.dtype}, {picture.layout}, on {picture.device}"
+        try:
+            picture = picture.detach().cpu().resolve_neg()
+            picture = (picture.float() if picture.dtype == torch.bfloat16 else picture).numpy()
+        except (TypeError, RuntimeError) as error:  # sparse, quantised, complex conjugate, without data, ...
+            raise ValueError(f"expected a plain tensor of pixels, found {found}: convert it ({error})") from error
     pixels = np.asarray(picture)
     if pixels.dtype not in (np.uint8, np.uint16, np.int16, np.int32, bool) and pixels.dtype.kind != "f":
         raise ValueError(

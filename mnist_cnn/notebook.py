@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionError
 
 from mnist_cnn import files
 
@@ -35,8 +35,8 @@ def run(path, settings=None, output=None, folder=None, echo=False):
 
     settings: {"EPOCHS": 2, ...}, values for names in the cell tagged `parameters`.
     folder: the kernel's working directory (default: the notebook's own).
-    Returns the executed notebook. Raises nbclient's CellExecutionError if a cell fails, DeadKernelError
-    if the kernel is killed (nothing is written then), ValueError for a setting that the notebook does not have.
+    Returns the executed notebook. Raises nbclient's CellExecutionError if a cell fails, RuntimeError if the
+    kernel is killed (nothing is written then), ValueError for a setting that the notebook does not have.
     """
     path = Path(path)
     notebook = nbformat.read(path, as_version=4)
@@ -90,7 +90,7 @@ def main():
         run(arguments.notebook, dict(arguments.settings), echo=True)
     except CellExecutionError as error:
         sys.exit(f"{error}\n{arguments.notebook}: a cell failed; the notebook is as it was before")
-    except DeadKernelError:
+    except RuntimeError:  # nbclient's, whether the kernel died early or late
         sys.exit(f"{arguments.notebook}: the kernel died, perhaps for want of memory; the notebook is as it was")
     except OSError as error:  # no room for the executed notebook
         sys.exit(str(error))
