@@ -106,6 +106,7 @@ def test_batch_normalised_training_saves_the_plain_network(copy_of_repository):
 def test_interrupted_training_keeps_what_was_learned(copy_of_repository, seconds):
     """The kernel gets the signal that the stop button sends, at the start of the loop and in the middle of it."""
     folder = copy_of_repository()
+    (folder / "MNIST-MODEL.pth").unlink()
     original = nbformat.read(folder / "workspace.ipynb", as_version=4)
     train = next(i for i, cell in enumerate(original.cells) if "train" in cell.metadata.get("tags", []))
     stop = f"import _thread, threading\nthreading.Timer({seconds}, _thread.interrupt_main).start()\n"
@@ -135,11 +136,6 @@ def test_a_failing_cell_says_what_to_do_and_nothing_is_lost(copy_of_repository, 
     assert caught.value.ename == error
     assert re.search(message, caught.value.evalue)
     assert before == {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def test_a_diverging_run_is_told(copy_of_repository):
-    executed = notebook.run(copy_of_repository() / "workspace.ipynb", {**SMALL, "LEARNING_RATE": 0.6, "EPOCHS": 4})
-    assert "Nothing is learned" in printed(executed)
 
 
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])

@@ -68,3 +68,12 @@ def test_the_readmes_figures_are_those_of_the_benchmark():
     figures = [line for line in section.splitlines() if line.startswith(("| ", "- "))]
     assert len(figures) > 5
     assert not [line for line in figures if line not in results]
+
+
+def test_the_readmes_paragraph_on_reliability_tells_what_the_long_runs_found():
+    results = (ROOT / "tests" / "torture" / "results.md").read_text(encoding="utf-8")
+    readme = (ROOT / "readme.md").read_text(encoding="utf-8")
+    paragraph = readme.split("## Reliability\n")[1].split("\n## ")[0]
+    figures = re.findall(r"\d[\d,.]*\d", paragraph)
+    assert len(figures) > 5
+    assert not [figure for figure in figures if figure not in results]
