@@ -27,7 +27,7 @@ sketchpad: .venv/installed  ## write the drawing pad as one page, sketchpad.html
 benchmark: .venv/installed  ## accuracy and speed beside two published recipes; up to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
-torture: .venv/installed-torture  ## kill, fuzz, overload, other versions; more than an hour
+torture: .venv/installed-torture  ## kill, fuzz, overload, other versions; about two hours
 	$(BIN)/python -m tests.torture
 
 format: .venv/installed-tests  ## put code and notebooks into the one style

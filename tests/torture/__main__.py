@@ -1,6 +1,6 @@
 """What takes long: faults, fuzzing, much data, other versions. Each part records its figures in results.md.
 
-make torture                           # all parts, more than an hour
+make torture                           # all parts, about two hours
 python -m tests.torture faults         # one of them
 python -m tests.torture --scale 0.01   # a quick look at those that can be scaled, not recorded
 """
