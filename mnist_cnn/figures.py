@@ -59,18 +59,18 @@ def loss(train, validation=()):
     """Loss against epoch, on a logarithmic scale. train, validation: one mean cross-entropy an epoch."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = _axis(figure, xlabel="epoch", ylabel="cross-entropy (logarithmic)")
-    epochs = range(1, len(train) + 1)
-    axis.plot(epochs, train, "o-", color=BLUE, markersize=3, label="training, distorted digits")
+    epochs = lambda losses: range(1, len(losses) + 1)  # stopped between the two, training has one more
+    axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training, distorted digits")
     if len(validation):
-        axis.plot(epochs, validation, "s--", color=VERMILION, markersize=3, label="held-out digits")
+        axis.plot(epochs(validation), validation, "s--", color=VERMILION, markersize=3, label="held-out digits")
     if len(train):
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter("{x:g}")
         axis.legend(frameon=False)
-        name, last = ("Held-out", validation[-1]) if len(validation) else ("Training", train[-1])
-        axis.set_title(f"{name} loss {last:.4f} after {len(train)} epoch{'s' if len(train) > 1 else ''}")
+        name, losses = ("Held-out", validation) if len(validation) else ("Training", train)
+        axis.set_title(f"{name} loss {losses[-1]:.4f} after {len(losses)} epoch{'s' if len(losses) > 1 else ''}")
     else:
         axis.set_title("No epoch was finished")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -93,7 +93,7 @@ def test_every_cell_may_run_twice(copy_of_repository, name, settings):
     check_clean(notebook.run(edit(copy_of_repository() / name, twice), settings))
 
 
-@pytest.mark.parametrize("stop", ["at once", "after half an epoch", "in the last epoch"])
+@pytest.mark.parametrize("stop", ["at once", "after half an epoch", "while evaluating", "in the last epoch"])
 def test_the_training_may_be_stopped_at_any_time(copy_of_repository, stop):
     """The kernel gets the signal that the stop button sends."""
     interrupt = "__import__('_thread').interrupt_main()"
@@ -103,6 +103,7 @@ def test_the_training_may_be_stopped_at_any_time(copy_of_repository, stop):
             "total += loss",
             f"steps // 4 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += loss",
         ),
+        "while evaluating": ("validation_losses.append", f"{interrupt}\n{16 * ' '}validation_losses.append"),
         "in the last epoch": (
             "total += loss",
             f"steps - 9 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += loss",
@@ -118,7 +119,7 @@ def test_the_training_may_be_stopped_at_any_time(copy_of_repository, stop):
     before = (folder / "MNIST-MODEL.pth").read_bytes()
     executed = notebook.run(edit(folder / "workspace.ipynb", change), {**SMALL, "BATCH_SIZE": 64})
     check_clean(executed)
-    assert f"Stopped in epoch {2 if stop == 'in the last epoch' else 1}" in printed(executed)
+    assert f"Stopped in epoch {1 if stop in ('at once', 'after half an epoch') else 2}" in printed(executed)
     saved = (folder / "MNIST-MODEL.pth").read_bytes() != before
     assert saved == ("predicts the same" in printed(executed)) == (stop != "at once")
     load_weights(folder / "MNIST-MODEL.pth")
