@@ -25,7 +25,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from mnist_cnn import cpu, figures, files
+from mnist_cnn import cpu, figures, files, notebook
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -73,8 +73,7 @@ def run_notebook(settings):
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "workspace.ipynb", folder)
         shutil.copytree(ROOT / "mnist_cnn", Path(folder, "mnist_cnn"))
-        command = [sys.executable, "-m", "mnist_cnn.notebook", "workspace.ipynb"]
-        command += [f"{name}={value}" for name, value in settings.items()]
+        command = notebook.command("workspace.ipynb", settings)
         start = time.perf_counter()
         with open(Path(folder, "printed"), "w+", encoding="utf-8") as printed:
             process = subprocess.Popen(command, cwd=folder, stdout=printed)
@@ -196,6 +195,13 @@ def picture(runs):
     return figure
 
 
+def write_results(runs):
+    """results.md and results.png, as soon as there is something of everything that is compared."""
+    if {"matmul", "plain", "train_mnist_fast", "short", "default"} <= {run["name"] for run in runs}:
+        files.write(HERE / "results.md", results(runs).encode())
+        figures.save(picture(runs), HERE / "results.png")
+
+
 def main(seeds):
     path, here, now = HERE / "runs.jsonl", machine(), code()
     path.touch()
@@ -204,16 +210,17 @@ def main(seeds):
     runs = []
     for name, seed, settings in plan(seeds):
         finished = next((run for run in done if (run["name"], run["seed"]) == (name, seed)), None)
-        if finished is None:
+        if finished:
+            runs.append(finished)
+        else:
             print(f"{time.strftime('%H:%M:%S')}  {name}, seed {seed} ...", end=" ", flush=True)
             finished = {"name": name, "seed": seed, "machine": here, "code": now, **run(name, seed, settings)}
             with open(path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(finished) + "\n")
             print({key: value for key, value in finished.items() if key not in ("name", "seed", "machine", "code")})
-        runs.append(finished)
-        if {"matmul", "plain", "train_mnist_fast", "short", "default"} <= {run["name"] for run in runs}:
-            files.write(HERE / "results.md", results(runs).encode())
-            figures.save(picture(runs), HERE / "results.png")
+            runs.append(finished)
+            write_results(runs)
+    write_results(runs)
     print(results(runs))
 
 

@@ -23,6 +23,9 @@ THIN, PEN, FAT = 1.7, 2.4, 4.0  # stroke widths, in pixels of a digit 20 long; M
 CORNERS = np.ones((3, 3), bool)  # pixels that touch at a corner are neighbours
 
 
+# --- A file -> its pixels ---
+
+
 def read_picture(path):
     """Read a picture file, turned as its EXIF orientation says; of an animation the first frame.
 
@@ -79,6 +82,9 @@ def _decoded(image):
     return pixels if pixels.shape[2] > 1 else pixels[..., 0]
 
 
+# --- Pixels -> 28x28, in the steps that the sections below take one by one ---
+
+
 def to_mnist(picture):
     """Find the digit in a picture and make of it what MNIST would have.
 
@@ -122,6 +128,9 @@ def _corner(mass):
     """Where a row of pixels of this mass starts if its centre is to be the middle of pixel 14, as in MNIST."""
     middle = (mass.double() * (torch.arange(len(mass)) + 0.5)).sum() / mass.double().sum()
     return math.floor(14.5 - middle.item() + 0.5)
+
+
+# --- Pixels of any kind -> one tone for each ---
 
 
 def _pixels(picture):
@@ -209,6 +218,9 @@ def _tone(colours):
     rest = small - ndimage.median_filter(small, (window, window, 1), mode="nearest")
     axis = np.linalg.eigh(np.tensordot(rest, rest, ((0, 1), (0, 1))))[1][:, -1]
     return colours @ (axis if axis.sum() > 0 else -axis)
+
+
+# --- Tones -> how much ink there is, whatever the paper and the light ---
 
 
 def _ground(tone, window):
@@ -336,6 +348,9 @@ def _unruled(density):
     line = np.median(pieces, axis=0)
     line = np.where(np.quantile(pieces, 0.1, axis=0) > 0.25 * line, line, 0).clip(0)  # a line is there all along
     return density - ndimage.maximum_filter(line, 3)[np.clip(y - shift, 0, height - 1)]
+
+
+# --- Ink -> the digit alone: no lines, specks or edges ---
 
 
 def _otsu(values):
@@ -468,6 +483,9 @@ def _filled(mask):
     longest = np.bincount(labels[1:-1, 1:-1][strokes]).max()  # an eight has two loops, neither of them long and narrow
     narrow = _width(mask) < 2.2 * unit and width < 5 * unit and longest > 4 * width**2
     return mask | strokes if lined > 0.85 and narrow else None
+
+
+# --- The digit, with strokes as wide as MNIST's ---
 
 
 def _width(mask):

@@ -70,6 +70,11 @@ def replace_settings(notebook, settings):
         cell.source = cell.source[: line.start(1)] + repr(value) + cell.source[line.end(1) :]
 
 
+def command(name, settings):
+    """The command line, a list, that runs the notebook `name` with these settings in a process of its own."""
+    return [sys.executable, "-m", "mnist_cnn.notebook", name, *(f"{name}={value}" for name, value in settings.items())]
+
+
 def _setting(text):
     name, equals, value = text.partition("=")
     if not equals:

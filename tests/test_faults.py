@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import shutil
 
 import nbformat
 import numpy as np
@@ -12,11 +11,11 @@ import torch
 from conftest import ROOT
 from nbclient.exceptions import CellExecutionError
 from test_notebooks import DATA, SMALL, check_clean, printed
-from torture.faults import WRITTEN, Killing, run_in_vain, small_disk
 
 from mnist_cnn import notebook
-from mnist_cnn.idx import FILES, read_idx
 from mnist_cnn.model import MNIST_CNN, load_weights, save_weights
+from tests.torture.faults import WRITTEN, Killing, make_read_only, run_in_vain, small_disk
+from tests.torture.large import data_set
 
 
 def code_cells(cells):
@@ -39,12 +38,7 @@ def data(tmp_path):
     """A function that writes MNIST's first 5,000 training and all test digits, changed, and returns the folder."""
 
     def write(**changes):
-        for split, size in (("train", 5000), ("test", 10_000)):
-            for name, part in zip(FILES[split], ("images", "labels")):
-                values = read_idx(ROOT / "dataset" / split / name)[:size]
-                values = changes.get(f"{split}_{part}", lambda same: same)(values)
-                header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-                (tmp_path / name).write_bytes(header + values.tobytes())
+        data_set(tmp_path, 5000, **changes)
         return str(tmp_path)
 
     return write
@@ -75,7 +69,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(copy_of_repository, name):
 def test_a_read_only_folder_is_told():
     try:
         with small_disk() as disk:
-            os.system(f"mount -o remount,ro {disk}")
+            make_read_only(disk)
             assert run_in_vain(disk, "Read-only file system") == 0
     except PermissionError as error:
         pytest.skip(str(error))
@@ -217,7 +211,6 @@ def test_test_digits_that_do_not_fit_are_told_and_the_weights_kept(copy_of_repos
 
 def test_a_rate_a_hundred_times_too_high_is_told(copy_of_repository):
     folder = copy_of_repository()
-    shutil.copy(ROOT / "MNIST-MODEL.pth", folder)
     for settings in ({"LEARNING_RATE": 0.6, "EPOCHS": 4}, {"LEARNING_RATE": 2, "BATCH_NORM": True, "EPOCHS": 4}):
         with pytest.raises(CellExecutionError, match=r"nothing is learned.*LEARNING_RATE|lower LEARNING_RATE"):
             notebook.run(folder / "workspace.ipynb", {**SMALL, **settings})

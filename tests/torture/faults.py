@@ -15,11 +15,12 @@ from pathlib import Path
 
 import psutil
 
+from mnist_cnn import notebook
 from mnist_cnn.model import load_weights
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # what the notebook writes
-SETTINGS = [f"DATA={ROOT / 'dataset'}", "VALIDATION=55000", "EPOCHS=1", "DEVICE=cpu"]  # trains on 5,000 digits
+SMALL = {"DATA": ROOT / "dataset", "VALIDATION": 55000, "EPOCHS": 1, "DEVICE": "cpu"}  # trains on 5,000 digits
 
 
 def copy(folder):
@@ -28,16 +29,16 @@ def copy(folder):
     shutil.copytree(ROOT / "mnist_cnn", folder / "mnist_cnn", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def start(folder, seed):
+def start(folder, settings):
     """Start the notebook; returns the process that runs it, whose only child is the kernel."""
-    command = [sys.executable, "-m", "mnist_cnn.notebook", "workspace.ipynb", *SETTINGS, f"SEED={seed}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return psutil.Popen(command, cwd=folder, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, **pipes)
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    return psutil.Popen(notebook.command("workspace.ipynb", settings), cwd=folder, env=environment, **pipes)
 
 
-def finish(runner):
-    """Its exit code and what it printed."""
-    printed, _ = runner.communicate(timeout=300)
+def finish(runner, timeout=300):
+    """Its exit code and what it printed; subprocess.TimeoutExpired after so many seconds, if any."""
+    printed, _ = runner.communicate(timeout=timeout)
     return runner.returncode, printed
 
 
@@ -58,7 +59,7 @@ class Killing:
         states, self.seconds = [], None
         for seed in (1, 0):
             begin = time.perf_counter()
-            code, printed = finish(start(self.folder, seed))
+            code, printed = finish(start(self.folder, SMALL | {"SEED": seed}))
             assert code == 0, printed
             self.seconds = time.perf_counter() - begin
             states.append(written(self.folder))
@@ -71,7 +72,7 @@ class Killing:
 
         Returns how many of the files were new by then, and whether a temporary file was left.
         """
-        runner = start(self.folder, seed=1)
+        runner = start(self.folder, SMALL | {"SEED": 1})
         if chance.random() < 1 / 3:
             name = chance.choice(WRITTEN)
             while not (self.folder / f".{name}.tmp").exists() and runner.poll() is None:
@@ -102,7 +103,7 @@ class Killing:
     def next_run_cleans_up(self):
         for name in WRITTEN:
             (self.folder / f".{name}.tmp").write_bytes(b"half of a fi")
-        code, printed = finish(start(self.folder, seed=1))
+        code, printed = finish(start(self.folder, SMALL | {"SEED": 1}))
         assert code == 0, printed
         assert leftovers(self.folder) == []
         assert written(self.folder) == self.new
@@ -124,6 +125,11 @@ def small_disk(megabytes=4):
             subprocess.run(["umount", folder], check=True)
 
 
+def make_read_only(disk):
+    """From now on nothing can be written to this `small_disk`."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
 def fill(folder, room):
     """Leave about `room` bytes on the file system of `folder`."""
     with open(folder / "filler", "wb") as file, contextlib.suppress(OSError):
@@ -138,7 +144,7 @@ def run_in_vain(folder, reason):
     Returns how many are new.
     """
     old = written(folder)
-    code, printed = finish(start(folder, seed=1))
+    code, printed = finish(start(folder, SMALL))
     assert code == 1, printed
     assert f"could not be written ({reason})" in printed, printed
     load_weights(folder / "MNIST-MODEL.pth")
@@ -174,7 +180,7 @@ def run(scale=1.0):
                 new = run_in_vain(disk, "No space left on device")
                 print(f"full disk, room for {room:,} bytes: {new} files new, the others old")
         with small_disk() as disk:
-            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            make_read_only(disk)
             assert run_in_vain(disk, "Read-only file system") == 0
         lines.append(f"Full disk ({len(rooms)} amounts of room) and read-only folder: said so, old files whole.")
     except PermissionError as error:

@@ -4,8 +4,6 @@ python -m tests.torture.large
 """
 
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,17 +14,21 @@ import numpy as np
 import psutil
 
 from mnist_cnn.idx import FILES, read_idx
+from tests.torture.faults import ROOT, copy, finish, start
 
-ROOT = Path(__file__).parents[2]
 MEGABYTE = 2**20
 
 
-def data_set(folder, train, test=10_000):
-    """MNIST's digits, repeated or cut to these numbers, as four IDX files in `folder`; returns their size in bytes."""
+def data_set(folder, train, test=10_000, **changes):
+    """MNIST's digits, repeated or cut to these numbers, as four IDX files in `folder`; returns their size in bytes.
+
+    changes: train_images, train_labels, test_images, test_labels, functions of these arrays.
+    """
     for split, size in (("train", train), ("test", test)):
-        for name in FILES[split]:
+        for name, part in zip(FILES[split], ("images", "labels")):
             values = read_idx(ROOT / "dataset" / split / name)
             values = np.resize(values, (size, *values.shape[1:]))
+            values = changes.get(f"{split}_{part}", lambda same: same)(values)
             header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
             (folder / name).write_bytes(header + values.tobytes())
     return sum(path.stat().st_size for path in folder.iterdir())
@@ -38,12 +40,8 @@ def run_notebook(settings):
     Returns what it printed, and resident bytes, one number each twentieth of a second.
     """
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(ROOT / "workspace.ipynb", folder)
-        shutil.copytree(ROOT / "mnist_cnn", Path(folder, "mnist_cnn"))
-        command = [sys.executable, "-m", "mnist_cnn.notebook", "workspace.ipynb"]
-        command += [f"{name}={value}" for name, value in settings.items()]
-        runner = psutil.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-        samples = []
+        copy(Path(folder))
+        runner, samples = start(folder, settings), []
 
         def watch():
             while runner.poll() is None:
@@ -56,10 +54,10 @@ def run_notebook(settings):
 
         watching = threading.Thread(target=watch)
         watching.start()
-        printed, _ = runner.communicate()
+        code, printed = finish(runner, timeout=None)
         watching.join()
-    if runner.returncode:
-        raise SystemExit("the notebook failed")
+    if code:
+        raise SystemExit(f"the notebook failed: {printed}")
     return printed, samples
 
 
