@@ -94,7 +94,7 @@ def many_epochs(epochs):
 
 def run(scale=1.0):
     """500,000 images; 1,000 epochs. Returns lines for the record."""
-    return [large(max(20_000, round(500_000 * scale))), many_epochs(max(20, round(1000 * scale)))]
+    return [large(max(20_000, round(500_000 * scale))), many_epochs(max(200, round(1000 * scale)))]
 
 
 if __name__ == "__main__":
