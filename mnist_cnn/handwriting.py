@@ -76,9 +76,10 @@ def _decoded(image):
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
-    for top in range(0, image.height, 256):  # in strips, as Pillow makes two more copies of what it hands over
-        strip = image.crop((0, top, image.width, min(top + 256, image.height)))
-        pixels[top : top + 256] = np.asarray(strip).reshape(strip.height, strip.width, -1)
+    rows = max(1, 2**20 // image.width)  # in strips, as Pillow makes two more copies of what it hands over
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels[top : top + rows] = np.asarray(strip).reshape(strip.height, strip.width, -1)
     return pixels if pixels.shape[2] > 1 else pixels[..., 0]
 
 
