@@ -104,11 +104,11 @@ def test_stop_button(open_notebook):
     restart_and_run_all(page)
     training = page.locator(".jp-OutputArea-output", has_text="validation accuracy")
     training.scroll_into_view_if_needed(timeout=PATIENCE)
-    expect(training).to_contain_text("/19500 [", timeout=PATIENCE)
+    expect(training).to_contain_text("/9500 [", timeout=PATIENCE)
     steps = [0]
     while steps[-1] < 120:  # by then it has learned something
         page.wait_for_timeout(200)
-        steps += map(int, re.findall(r"(\d+)/19500 ", bar(training)))  # no bar while a line is printed above it
+        steps += map(int, re.findall(r"(\d+)/9500 ", bar(training)))  # no bar while a line is printed above it
     assert steps == sorted(steps) and len(set(steps)) > 3
     press(page, "interrupt")
     executed = check_page(page, folder / "workspace.ipynb")
