@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import ROOT
 from nbclient.exceptions import CellExecutionError
-from test_notebooks import DATA, SMALL, check_clean, printed
+from test_notebooks import DATA, SMALL, check_clean, outputs, printed
 
 from mnist_cnn import notebook
 from mnist_cnn.model import MNIST_CNN, load_weights, save_weights
@@ -85,6 +85,22 @@ def test_every_cell_may_run_twice(copy_of_repository, name, settings):
         return [settings, *(nbformat.v4.new_code_cell(cell.source) for cell in others for _ in range(2))]
 
     check_clean(notebook.run(edit(copy_of_repository() / name, twice), settings))
+
+
+@pytest.mark.parametrize("name, settings", [("workspace.ipynb", SMALL), ("playground.ipynb", {"DATA": DATA})])
+def test_cells_in_the_wrong_order_say_so(copy_of_repository, name, settings):
+    def backwards(cells):
+        first, second, *others = code_cells(cells)
+        for cell in others:
+            cell.metadata.tags = ["raises-exception"]
+        return [first, second, *reversed(others)]
+
+    executed = notebook.run(edit(copy_of_repository() / name, backwards), settings)
+    errors = [output for output in outputs(executed) if output.output_type == "error"]
+    assert len(errors) > 5
+    for error in errors:
+        assert error.ename == "NameError"
+        assert "is not defined: run the cells above this one first" in error.evalue
 
 
 @pytest.mark.parametrize("stop", ["at once", "after half an epoch", "while evaluating", "in the last epoch"])
