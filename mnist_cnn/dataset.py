@@ -51,18 +51,20 @@ def mean_std(images):
     return mean.item(), variance.sqrt().item()
 
 
-def check_variety(images, labels):
+def check_variety(split, images, labels):
     """Raise ValueError for digits from which nothing can be learned: all alike, or all of one class.
 
-    images: (N, 1, 28, 28), labels: (N,), N of at least 1.
+    split: its name, for the message. images: (N, 1, 28, 28), labels: (N,), N of at least 1.
     """
     darkest, lightest = images.amin(dim=0), images.amax(dim=0)
     if torch.equal(darkest, lightest):
         alike = f"all {darkest.min()}" if darkest.min() == darkest.max() else "the same in each"
-        raise ValueError(f"expected images that differ, found {len(images):,} with pixels {alike}: check the files")
+        raise ValueError(
+            f"{split}: expected images that differ, found {len(images):,} with pixels {alike}: check the files"
+        )
     if len(labels.unique()) == 1:
         raise ValueError(
-            f"expected digits of at least two classes, found {len(labels):,} of class {labels[0]} only: check them"
+            f"{split}: expected digits of two classes or more, found {len(labels):,} of class {labels[0]}: check them"
         )
 
 

@@ -28,7 +28,7 @@ class IDXError(ValueError):
 def find(path):
     """`path` if there is such a file, else `path` + ".gz" if there is that, else None."""
     path = Path(path)
-    return next((p for p in (path, path.with_name(path.name + ".gz")) if p.exists()), None)
+    return next((p for p in (path, Path(f"{path}.gz")) if p.exists()), None)
 
 
 def read_idx(path):

@@ -15,6 +15,11 @@ from mnist_cnn import files
 MAX_WEIGHTS_BYTES = 2**19  # the network's own take 90 kB; more is something else
 MAX_PICKLE_BYTES = 2**14  # of them 1 kB or two: the names and shapes of the tensors
 TENSORS_ONLY = r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage"  # what their pickle names
+OPCODES = (  # and its operations
+    "PROTO|MARK|GLOBAL|REDUCE|BUILD|BINPERSID|BINPUT|BINGET|BINUNICODE|BININT[12]?|NEW(TRUE|FALSE)|NONE|"
+    "EMPTY_(DICT|LIST|TUPLE)|TUPLE[123]?|APPENDS?|SETITEMS?|STOP"
+)
+BYTES = {"torch FloatStorage": 4, "torch DoubleStorage": 8}  # of a number; others are not read
 
 
 class MNIST_CNN(nn.Module):
@@ -73,15 +78,19 @@ def load_weights(path, device="cpu"):
             f"{path}: expected weights with the `mean` and `std` that they were trained with, found none of "
             f"{sorted(missing)}: train and save them again with workspace.ipynb"
         )
+    bias = state.get("layers.8.bias")
+    classes = 10 if bias is None or bias.ndim != 1 else len(bias)
+    if classes < 2:
+        raise ValueError(f"{path}: expected the weights of at least two classes, found {classes}")
     try:
-        bias = state.get("layers.8.bias")
-        classes = 10 if bias is None or bias.ndim != 1 else len(bias)
         model = MNIST_CNN(float(state["mean"]), float(state["std"]), classes)
         model.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: expected the weights of MNIST_CNN, found others: {error}") from error
-    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
-        raise ValueError(f"{path}: expected finite weights, found NaN or infinity: train again")
+    blank_and_full = torch.stack([torch.zeros(1, 28, 28), torch.ones(1, 28, 28)])
+    values = [*model.state_dict().values(), _logits(model, blank_and_full, 2)]
+    if not all(tensor.isfinite().all() for tensor in values):
+        raise ValueError(f"{path}: expected finite weights and answers, found NaN or infinity: train again")
     return model.to(device).eval()
 
 
@@ -109,8 +118,10 @@ def _read_state(path):
 def _checked(path):
     """The file, copied into memory; ValueError if it is more than a few whole tensors in torch.save's format.
 
-    torch.load, safe as it is from code, looks at no checksum, and takes memory without limit for a small file.
+    torch.load, safe as it is from code, looks at no checksum, and takes time and memory without limit for a small file.
     """
+    if not Path(path).is_file():
+        raise ValueError("a folder or a device")
     size, copy = Path(path).stat().st_size, io.BytesIO()
     if size > MAX_WEIGHTS_BYTES:
         raise ValueError(f"{size} bytes")
@@ -120,17 +131,49 @@ def _checked(path):
             raise ValueError("compressed data")
         if sum(entry.file_size for entry in entries) > MAX_WEIGHTS_BYTES:
             raise ValueError("overlapping data")
+        sizes = {entry.filename.rpartition("/data/")[2]: entry.file_size for entry in entries}
+        if len(sizes) < len(entries):
+            raise ValueError("two entries of the same name")
         for entry in entries:
             data = archive.read(entry)  # an error if its checksum is wrong
             if entry.filename.lower().endswith(".pkl"):  # torch looks for it in any case
                 if len(data) > MAX_PICKLE_BYTES:
                     raise ValueError(f"a pickle of {len(data)} bytes")
-                for opcode, argument, _ in pickletools.genops(data):
-                    if "GLOBAL" in opcode.name and not re.fullmatch(TENSORS_ONLY, argument or ""):
-                        raise ValueError(f"`{argument}` in its pickle")
+                _check_pickle(data, sizes)
             checked.writestr(entry.filename, data)
     copy.seek(0)
     return copy
+
+
+def _check_pickle(data, sizes):
+    """ValueError for a pickle of anything but names and tensors, whose records have the sizes {key: bytes}.
+
+    What it uses twice must be a name: tuples in tuples, each used twice, would be read without end. That a record is
+    as large as its tensor, torch.load has looked at since version 2.10 only.
+    """
+    memo, text, since_mark, in_tuple = {}, None, [], []
+    for opcode, argument, _ in pickletools.genops(data):
+        kind = opcode.name.removeprefix("LONG_")
+        if kind == "BINPUT":
+            memo[argument] = text
+            continue
+        if kind == "BINGET":
+            argument = memo.get(argument)
+        if (
+            not re.fullmatch(OPCODES, kind)
+            or (kind == "BINGET" and argument is None)
+            or (kind == "GLOBAL" and not re.fullmatch(TENSORS_ONLY, argument))
+        ):
+            raise ValueError(f"`{kind} {argument}` in its pickle")
+        if kind == "BINPERSID":  # a tensor's record, told by what has just been put into a tuple
+            _, storage, key, _, count = in_tuple
+            if storage in BYTES and sizes.get(key) != count * BYTES[storage]:
+                raise ValueError(f"{sizes.get(key)} bytes for {count} numbers")
+        in_tuple = since_mark if kind == "TUPLE" else []
+        since_mark = (
+            [] if kind in ("MARK", "TUPLE") else [*since_mark, argument] if argument is not None else since_mark
+        )
+        text = argument if isinstance(argument, str) else None
 
 
 def predict(model, images, batch_size=1000):

@@ -97,7 +97,7 @@ def main():
         sys.exit(f"{error}\n{arguments.notebook}: a cell failed; the notebook is as it was before")
     except RuntimeError:  # nbclient's, whether the kernel died early or late
         sys.exit(f"{arguments.notebook}: the kernel died, perhaps for want of memory; the notebook is as it was")
-    except OSError as error:  # no room for the executed notebook
+    except (OSError, ValueError) as error:  # no room for the executed notebook, no such setting, no notebook
         sys.exit(str(error))
 
 
