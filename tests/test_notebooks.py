@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -172,8 +171,7 @@ def test_settings_from_the_command_line(text, value):
 
 def test_the_command_prints_rows_as_they_happen_and_fails_with_its_notebook(copy_of_repository):
     folder = copy_of_repository()
-    settings = [f"{name}={value}" for name, value in SMALL.items()]
-    command = [sys.executable, "-m", "mnist_cnn.notebook", "workspace.ipynb", *settings]
+    command = notebook.command("workspace.ipynb", SMALL)
     good = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert good.returncode == 0
     assert good.stderr == ""
@@ -182,4 +180,7 @@ def test_the_command_prints_rows_as_they_happen_and_fails_with_its_notebook(copy
     bad = subprocess.run([*command, "LEARNING_RATE=1e30"], cwd=folder, capture_output=True, text=True)
     assert bad.returncode == 1
     assert "lower LEARNING_RATE" in bad.stderr
+    misspelt = subprocess.run([*command, "EPOCH=2"], cwd=folder, capture_output=True, text=True)
+    assert misspelt.returncode == 1
+    assert misspelt.stderr.startswith("expected one of the settings")
     assert (folder / "workspace.ipynb").read_bytes() == before
