@@ -49,12 +49,12 @@ def plan(seeds):
         yield "short", seed, SHORT
         yield "default", seed, {}
     for seed in few:
-        yield "long", seed, LONG
+        for epochs in EPOCHS:
+            yield f"{epochs} epochs", seed, {"EPOCHS": epochs}
         for held_out in HELD_OUT:
             yield f"{60_000 - held_out:,} digits", seed, {"EPOCHS": 1, "VALIDATION": held_out}
     for seed in few:
-        for epochs in EPOCHS:
-            yield f"{epochs} epochs", seed, {"EPOCHS": epochs}
+        yield "long", seed, LONG
 
 
 def run(name, seed, settings):
