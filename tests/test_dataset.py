@@ -7,7 +7,7 @@ import torch
 from conftest import ROOT
 from test_idx import idx_bytes
 
-from mnist_cnn.dataset import load_split, mean_std
+from mnist_cnn.dataset import check_variety, load_split, mean_std
 from mnist_cnn.idx import FILES, IDXError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
@@ -106,3 +106,14 @@ def test_mean_and_standard_deviation_refuse():
         mean_std(torch.rand(1, 1, 28, 28))
     with pytest.raises(ValueError, match="at least one"):
         mean_std(torch.empty(0, 1, 28, 28, dtype=torch.uint8))
+
+
+def test_digits_that_teach_nothing_are_refused(train_split):
+    images, labels = train_split
+    check_variety("train", images[:100], labels[:100])
+    with pytest.raises(ValueError, match="train: expected images that differ, found 100 with pixels all 0"):
+        check_variety("train", torch.zeros_like(images[:100]), labels[:100])
+    with pytest.raises(ValueError, match="found 100 with pixels the same in each"):
+        check_variety("train", images[:1].expand(100, -1, -1, -1), labels[:100])
+    with pytest.raises(ValueError, match="test: expected digits of two classes or more, found 100 of class 3"):
+        check_variety("test", images[:100], torch.full((100,), 3))

@@ -199,11 +199,6 @@ def shuffled(values):
             {"train_images": np.zeros_like},
             "train: expected images that differ, found 5,000 with pixels all 0: check the files",
         ),
-        ({"train_images": lambda images: images[:1].repeat(5000, axis=0)}, "found 5,000 with pixels the same in each"),
-        (
-            {"train_labels": lambda labels: np.full_like(labels, 3)},
-            "two classes or more, found 5,000 of class 3: check them",
-        ),
         ({"test_images": np.zeros_like}, "test: expected images that differ, found 10,000 with pixels all 0"),
     ],
 )

@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from test_jupyterlab import wait_until_idle
 
 from mnist_cnn import sketchpad
 from mnist_cnn.handwriting import center
@@ -217,6 +218,7 @@ def lab(copy_of_repository, jupyterlab):
 def test_in_jupyterlab(lab, open_page):
     folder, url = lab
     page = open_page(f"{url}/lab/tree/pad.ipynb", url, viewport={"width": 1280, "height": 900})
+    wait_until_idle(page)
     page.locator(".jp-Notebook .jp-CodeCell").first.click(timeout=60_000)  # waits until nothing covers it
     for run in (1, 2):  # a second run replaces the first one's pad
         page.locator(".jp-Notebook .jp-CodeCell [role=textbox]").first.press("Control+Enter", timeout=60_000)
