@@ -17,6 +17,7 @@ from mnist_cnn.dataset import load_split
 from mnist_cnn.model import load_weights
 
 ROOT = Path(__file__).parent.parent
+PATIENCE = 180_000  # milliseconds, for a busy machine
 HARMLESS = "Could not restore the debugger state"  # JupyterLab tells its console so when a kernel is restarted
 
 
@@ -138,3 +139,8 @@ def jupyterlab(tmp_path_factory):
         server.terminate()
     for server in servers:
         server.wait(30)
+
+
+def wait_until_idle(page):
+    """Wait until the kernel of the notebook that is open in JupyterLab has nothing more to do."""
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=PATIENCE)

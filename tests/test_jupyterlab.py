@@ -4,13 +4,12 @@ import re
 
 import nbformat
 import pytest
+from conftest import PATIENCE, wait_until_idle
 from playwright.sync_api import expect
 from test_notebooks import DATA, SMALL, check_clean, outputs, printed
 
 from mnist_cnn import notebook
 from mnist_cnn.model import load_weights
-
-PATIENCE = 180_000  # milliseconds, for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,6 @@ def open_notebook(copy_of_repository, lab, open_page):
         return folder, page
 
     return open
-
-
-def wait_until_idle(page):
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=PATIENCE)
 
 
 def press(page, button):

@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from test_jupyterlab import wait_until_idle
+from conftest import wait_until_idle
 
 from mnist_cnn import sketchpad
 from mnist_cnn.handwriting import center
