@@ -7,6 +7,7 @@ const PEN = 2.4; // MNIST's stroke width, in the same pixels
 const DETAIL = 4; // ink pixels to one of MNIST's
 const PAD = 560; // the side of the drawing, in its own units; the page shows it at half that
 const STEP = PAD / SIDE; // one press of an arrow key
+const FINEST = 1; // nearer points are left out: some pens tell of a thousand in a second
 const SURE = 0.75; // below this probability, the runner-up is named too
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const LABEL = "Drawing pad. Arrow keys move the pen, space lowers or raises it, Control Z undoes, Escape clears.";
@@ -82,11 +83,12 @@ function softmax(logits) {
  * some browsers falsify against fingerprinting.
  */
 function rasterize(strokes) {
-  const points = strokes.flat();
-  const [left, top] = [0, 1].map((axis) => Math.min(...points.map((point) => point[axis])));
-  const [right, bottom] = [0, 1].map((axis) => Math.max(...points.map((point) => point[axis])));
+  let [left, right, top, bottom] = [PAD, 0, PAD, 0];
+  for (const [x, y] of strokes.flat()) {
+    [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
+  }
   const longest = Math.max(right - left, bottom - top);
-  if (!(longest >= STEP)) return null;
+  if (longest < STEP) return null;
   const scale = ((FIT - PEN) * DETAIL) / longest;
   const radius = (PEN * DETAIL) / 2;
   const margin = radius + 1;
@@ -238,7 +240,7 @@ function start(root, config) {
     const said = digit ? verdict(probabilities, config.names) : "";
     if (answer.textContent !== said) answer.textContent = said; // a screen reader hears of changes only
     seen.classList.toggle("pad-black", digit !== null);
-    hint.textContent = strokes.length ? "" : "Draw a digit";
+    hint.textContent = strokes.length ? "" : "Draw here";
     bars.forEach(({ fill, number }, i) => {
       fill.style.width = `${100 * probabilities[i]}%`;
       number.textContent = digit ? `${(100 * probabilities[i]).toFixed(1)}%` : "";
@@ -255,7 +257,11 @@ function start(root, config) {
     strokes = next;
   };
   const begin = (point) => change([...strokes, [point]]);
-  const extend = (point) => strokes[strokes.length - 1].push(point);
+  function extend([x, y]) {
+    const stroke = strokes[strokes.length - 1];
+    const [lastX, lastY] = stroke[stroke.length - 1];
+    if (Math.hypot(x - lastX, y - lastY) >= FINEST) stroke.push([x, y]);
+  }
   const lift = () => ([pointer, pen] = [null, pen && { ...pen, down: false }]);
   const erase = () => lift() && strokes.length && change([]);
   const back = () => lift() && (strokes = past.pop() || []);

@@ -34,8 +34,8 @@ STYLE = """
 .mnist-sketchpad { --ground: #fff; --text: #1b1e23; --quiet: #59616c; --line: #c3c9d1; --fill: #a9b3be;
   --best: #0072b2; --faint: #eef0f3; --lit: 1; box-sizing: border-box; max-width: 752px; padding: 16px;
   color: var(--text); background: var(--ground); font: 14px/1.4 system-ui, sans-serif; text-align: left; }
-[data-jp-theme-light="false"] .mnist-sketchpad, .vscode-dark .mnist-sketchpad, .vscode-high-contrast .mnist-sketchpad,
-  [theme="dark"] .mnist-sketchpad { DARK }
+[data-jp-theme-light="false"] .mnist-sketchpad, .vscode-dark .mnist-sketchpad, [theme="dark"] .mnist-sketchpad,
+  .vscode-high-contrast:not(.vscode-high-contrast-light) .mnist-sketchpad { DARK }
 .mnist-sketchpad canvas { display: block; box-sizing: border-box; }
 .mnist-sketchpad .pad-top { display: flex; flex-wrap: wrap; gap: 16px 24px; }
 .mnist-sketchpad .pad-left { flex: 0 1 320px; }
@@ -48,7 +48,7 @@ STYLE = """
 .mnist-sketchpad .pad-hint { position: absolute; inset: 0; display: grid; place-items: center; pointer-events: none;
   color: #59616c; font-size: 18px; }
 .mnist-sketchpad .pad-tools { display: flex; gap: 8px; margin-top: 12px; }
-.mnist-sketchpad button { flex: 1; margin: 0; padding: 8px; color: inherit; background: transparent; font: inherit;
+.mnist-sketchpad button { flex: 1; margin: 0; min-height: 44px; color: inherit; background: transparent; font: inherit;
   border: 1px solid var(--line); border-radius: 4px; cursor: pointer; }
 .mnist-sketchpad button:hover { border-color: var(--text); }
 .mnist-sketchpad .pad-says { display: flex; gap: 16px; align-items: center; }
@@ -67,13 +67,12 @@ STYLE = """
 .mnist-sketchpad .pad-best .pad-fill { background: var(--best); }
 .mnist-sketchpad .pad-maps canvas { filter: brightness(var(--lit)); }
 .mnist-sketchpad .pad-maps { display: grid; grid-template-columns: repeat(10, 1fr); gap: 4px; }
-@media (max-width: 480px) { .mnist-sketchpad .pad-maps canvas { filter: brightness(var(--lit)); }
-.mnist-sketchpad .pad-maps { grid-template-columns: repeat(5, 1fr); }
+@media (max-width: 480px) { .mnist-sketchpad .pad-maps { grid-template-columns: repeat(5, 1fr); }
   .mnist-sketchpad .pad-left { flex: 1 1 100%; } }
 """.replace("DARK", DARK)
 
 FRAGMENT = """<div class="mnist-sketchpad"><style>{style}</style>
-<div class="pad-body" data-sketchpad="{key}">Run this cell, and here is a pad to draw digits on. (Its
+<div class="pad-body" data-sketchpad="{key}">Run this cell, and here is a pad to draw on. (Its
 script has not run yet; the still picture shows what it looks like.)</div>
 <script>(() => {{
 {script}
@@ -104,7 +103,9 @@ body {{ margin: 0; display: grid; justify-content: center; grid-template-columns
 
 
 def html(model, class_names=None):
-    """The pad as an HTML fragment of about 130 kB, for IPython.display.HTML; any number fits on one page.
+    """The pad as an HTML fragment for IPython.display.HTML; any number of them fits on one page.
+
+    It is about 137 kB long, of which 116 are the weights.
 
     model: an MNIST_CNN on any device. class_names: one for each class; their numbers if None.
     Raises ValueError if there are more or fewer names than classes.

@@ -135,7 +135,7 @@ def test_undo_and_clear(address, open_page):
     page.locator("canvas").first.press("Control+z")
     assert answer(page) == one
     page.keyboard.press("Escape")
-    assert answer(page) == "" and page.get_by_text("Draw a digit").is_visible()
+    assert answer(page) == "" and page.get_by_text("Draw here").is_visible()
     page.get_by_role("button", name="Undo").click()  # clearing can be undone too
     assert answer(page) == one
 
@@ -174,7 +174,7 @@ def test_several_pads_on_one_page(model, tmp_path, open_page):
     assert page.locator(".pad-name").nth(10).inner_text() == "</script>"
     draw(page, DIGITS[7])
     assert answer(page).startswith("7, ")
-    assert page.get_by_text("Draw a digit").count() == 2
+    assert page.get_by_text("Draw here").count() == 2
 
 
 def test_class_names_are_counted(model):
