@@ -6,6 +6,7 @@ is unmistakable without colour too. Colours: Okabe and Ito's palette for the col
 
 import io
 import math
+import textwrap
 
 import numpy as np
 from matplotlib import colormaps
@@ -34,12 +35,17 @@ def digits(images, captions, wrong=None, columns=10, title=""):
 
     images: (N, 28, 28) or (N, 1, 28, 28), uint8 or [0, 1]; captions: N strings.
     wrong: N booleans, the digits to draw inverted and framed.
+    columns: how many there are beside each other, or fewer if long captions leave no room for so many.
     """
     n = len(images)
     wrong = np.zeros(n, bool) if wrong is None else np.asarray(wrong)
+    captions = [_wrapped(caption, 17) for caption in captions]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
+    longest = max((len(line) for caption in captions for line in caption.split("\n")), default=1)
+    width = max(0.95, 0.08 * longest)  # inches; a letter takes about 0.08
+    columns = max(1, min(columns, int(0.95 * columns / width)))
     rows = max(1, math.ceil(n / columns))
-    figure = Figure(figsize=(0.95 * columns + 0.2, (0.82 + 0.17 * lines) * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(width * columns + 0.2, (0.82 + 0.17 * lines) * rows + 0.5), layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
@@ -60,9 +66,9 @@ def loss(train, validation=()):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = _axis(figure, xlabel="epoch", ylabel="cross-entropy (logarithmic)")
     epochs = lambda losses: range(1, len(losses) + 1)  # stopped between the two, training has one more
-    axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training, distorted digits")
+    axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training, distorted")
     if len(validation):
-        axis.plot(epochs(validation), validation, "s--", color=VERMILION, markersize=3, label="held-out digits")
+        axis.plot(epochs(validation), validation, "s--", color=VERMILION, markersize=3, label="held out")
     if len(train):
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -120,7 +126,7 @@ def probabilities(image, values, class_names, label=None):
     answer = int(np.asarray(values).argmax())
     wrong = label is not None and answer != label
     given = "" if label is None else f", labelled {class_names[label]}{': wrong' if wrong else ''}"
-    left.set_title(f"read as {class_names[answer]}{given}", color=VERMILION if wrong else "black")
+    figure.suptitle(f"read as {class_names[answer]}{given}", color=VERMILION if wrong else "black")
     _bars(right, values, class_names)
     return figure
 
@@ -150,33 +156,53 @@ def feature_maps(kernels, image, first, second):
     return figure
 
 
-def pictures(originals, seen, captions):
+def thumbnail(picture, side=400):
+    """A picture as `pictures` shows it: (H, W, 3 or 4) in [0, 1], both sides averaged down to less than twice `side`.
+
+    picture: array (H, W), or (H, W, C) with C = 2 (grey, opacity), 3 or 4; uint8 or uint16.
+    """
+    picture = np.atleast_3d(picture)
+    height, width, channels = picture.shape
+    step = max(1, max(height, width) // side)
+    down, across = min(step, height), min(step, width)
+    whole = picture[: height // down * down, : width // across * across]
+    blocks = whole.reshape(height // down, down, width // across, across, channels)
+    small = blocks.mean((1, 3)) / np.iinfo(picture.dtype).max
+    return small[..., [0, 0, 0, 1][: channels + 2]] if channels < 3 else small
+
+
+def pictures(thumbnails, seen, captions, columns=8):
     """Pictures as they came, above what the network sees of them and what it says.
 
-    originals: arrays (H, W) or (H, W, channels); seen: (N, 28, 28); captions: N strings.
+    thumbnails: arrays (H, W, 3 or 4) in [0, 1]; seen: (N, 28, 28); captions: N strings.
     """
-    n = len(originals)
-    figure = Figure(figsize=(1.6 * n, 4), layout="constrained")
-    for column, (original, image, caption) in enumerate(zip(originals, seen, captions)):
-        top, bottom = (figure.add_subplot(2, n, row * n + column + 1) for row in (0, 1))
-        original = np.asarray(original)
-        step = max(1, max(original.shape) // 400)  # a photograph has more pixels than there is room for
-        grey_and_alpha = original.ndim == 3 and original.shape[2] == 2
-        top.imshow((original[..., 0] if grey_and_alpha else original)[::step, ::step], cmap="gray")
-        _hide(top)
+    n = len(thumbnails)
+    columns = min(n, columns)
+    rows = math.ceil(n / columns)
+    figure = Figure(figsize=(1.6 * columns, 4 * rows), layout="constrained")
+    axes = figure.subplots(2 * rows, columns, squeeze=False)
+    for axis in axes.flat:
+        _hide(axis)
+        axis.set_frame_on(False)
+    above, below = axes[::2].ravel(), axes[1::2].ravel()
+    for top, bottom, thumbnail, image, caption in zip(above, below, thumbnails, seen, captions):
+        top.imshow(thumbnail)
         _image(bottom, image)
-        bottom.set_title(caption, fontsize=10)
+        bottom.set_title(_wrapped(caption, 18), fontsize=10)
+        for axis in (top, bottom):
+            axis.set_frame_on(True)
     return figure
 
 
 def evidence(image, maps, titles):
-    """Which pixels spoke for an answer (blue) and which against (red). image: (28, 28); maps: (N, 28, 28)."""
-    figure = Figure(figsize=(2.9 * (len(maps) + 1), 3.2), layout="constrained")
+    """Which pixels spoke for a class (blue) and which against it (red). image: (28, 28); maps: (N, 28, 28)."""
+    figure = Figure(figsize=(2.9 * (len(maps) + 1), 3.5), layout="constrained")
+    figure.suptitle("Blue ink spoke for the class, red ink against it")
     first, *others = figure.subplots(1, len(maps) + 1)
     image, maps = np.asarray(image), np.asarray(maps)
     _image(first, image)
-    first.set_title("the digit")
-    limit = np.abs(maps).max()
+    first.set_title("what it saw")
+    limit = np.abs(maps).max() or 1
     for axis, values, title in zip(others, maps, titles):
         axis.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
         axis.contour(image, levels=[image.max() / 2], colors=GREY, linewidths=0.7)
@@ -192,13 +218,15 @@ def embedding(points, labels, wrong, class_names):
     colours = colormaps["tab10"].colors
     for label, name in enumerate(class_names):
         mine = points[labels == label]
+        if len(mine) == 0:
+            continue
         axis.scatter(*mine.T, s=6, color=colours[label % 10], linewidths=0)
         axis.text(
             *np.median(mine, axis=0), name, fontsize=16, fontweight="bold", ha="center", va="center", path_effects=HALO
         )
     axis.scatter(*points[wrong].T, s=60, facecolors="none", edgecolors="black", label="read wrongly")
     axis.legend(frameon=False)
-    axis.set_title(f"{len(points):,} test digits as the last layer sees them; {wrong.sum()} read wrongly")
+    axis.set_title(f"{len(points):,} test images as the last layer sees them; {wrong.sum():,} read wrongly")
     _hide(axis)
     axis.set_frame_on(False)
     return figure
@@ -211,9 +239,10 @@ def reliability(confidence, accuracy, counts, error):
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     axis.plot(confidence, accuracy, "o-", color=BLUE, label="this network")
     for x, y, count in zip(confidence, accuracy, counts):
-        axis.annotate(f"{count:,}", (x, y), (6, -10), textcoords="offset points", fontsize=8, color=GREY)
+        place = {"xytext": (6, -10), "textcoords": "offset points", "path_effects": HALO}
+        axis.annotate(f"{count:,}", (x, y), fontsize=8, **place)
     axis.legend(frameon=False)
-    axis.set_title(f"Expected calibration error {error:.2%}; beside each dot, how many digits")
+    axis.set_title(f"Expected calibration error {error:.2%}; beside each dot, how many images")
     axis.grid(alpha=0.3)
     return figure
 
@@ -253,6 +282,12 @@ def _image(axis, image, cmap="gray_r"):
     image = np.asarray(image).reshape(28, 28)
     axis.imshow(image, cmap=cmap, vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
     _hide(axis)
+
+
+def _wrapped(text, width):
+    """The text with each of its lines broken between words where it gets longer than `width` letters."""
+    lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 def _bars(axis, values, class_names):
