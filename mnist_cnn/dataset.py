@@ -70,8 +70,12 @@ def check_variety(split, images, labels):
 
 def _check_images(images, path):
     if images.dtype != np.uint8:
-        hint = ": divide by 257 and convert to uint8" if images.dtype.itemsize > 1 else ""
-        raise IDXError(f"{path}: expected uint8 pixels, found {images.dtype}{hint}")
+        low, high = (images.min(), images.max()) if images.size else (0, 0)
+        unsigned = f", which hold uint{8 * images.itemsize}: view them as that first" * bool(low < 0)
+        raise IDXError(
+            f"{path}: expected uint8 pixels, found {images.dtype} from {low:g} to {high:g}{unsigned}; "
+            "divide them by their maximum, multiply by 255, and convert them to uint8"
+        )
     if images.ndim != 3 or images.shape[1:] != (28, 28):
         raise IDXError(
             f"{path}: expected images of shape (N, 28, 28), found {images.shape}: reshape or resize them to 28x28"

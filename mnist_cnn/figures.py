@@ -42,7 +42,7 @@ def digits(images, captions, wrong=None, columns=10, title=""):
     captions = [_wrapped(caption, 17) for caption in captions]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     longest = max((len(line) for caption in captions for line in caption.split("\n")), default=1)
-    width = max(0.95, 0.08 * longest)  # inches; a letter takes about 0.08
+    width = max(0.95, 0.085 * longest)  # inches; a bold letter takes about 0.085
     columns = max(1, min(columns, int(0.95 * columns / width)))
     rows = max(1, math.ceil(n / columns))
     figure = Figure(figsize=(width * columns + 0.2, (0.82 + 0.17 * lines) * rows + 0.5), layout="constrained")
@@ -188,7 +188,7 @@ def pictures(thumbnails, seen, captions, columns=8):
     for top, bottom, thumbnail, image, caption in zip(above, below, thumbnails, seen, captions):
         top.imshow(thumbnail)
         _image(bottom, image)
-        bottom.set_title(_wrapped(caption, 18), fontsize=10)
+        bottom.set_title(_wrapped(caption, 16), fontsize=11)
         for axis in (top, bottom):
             axis.set_frame_on(True)
     return figure

@@ -20,6 +20,11 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 
+OTHERS = {  # how the names of such files start, and what makes MNIST's format of them
+    "emnist-": "transpose each image; the labels of EMNIST's letters count from 1: subtract 1",
+    "qmnist-": "of the many columns of QMNIST's labels keep the first, labels[:, 0], as uint8",
+}
+
 
 class IDXError(ValueError):
     """The file is not what it should be. The message names it, what was expected and what was found."""
@@ -106,8 +111,13 @@ def _not_idx(start):
 
 
 def _missing(path):
+    path = Path(path)
+    for folder in (path.parent, path.parent.parent):
+        for start, conversion in OTHERS.items():
+            if other := next(folder.glob(f"{start}*idx*"), None):
+                return f"{path} is not there, but {other} is. To use it, {conversion}; then save it under MNIST's name"
     places = ", ".join(f"dataset/{split}/{name}" for split, names in FILES.items() for name in names)
     return (
-        f"{path} is not there, nor is {Path(path).name}.gz. The four files are expected at {places}, "
+        f"{path} is not there, nor is {path.name}.gz. The four files are expected at {places}, "
         "or all in one folder; they are part of the repository: `git checkout -- dataset` brings them back"
     )

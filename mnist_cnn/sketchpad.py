@@ -132,7 +132,10 @@ def page(model, class_names=None):
 
 @torch.inference_mode()
 def still(model, class_names=None):
-    """A picture of the pad with a sample digit in it, as a matplotlib Figure. Arguments as for `html`."""
+    """A picture of the pad with a sample digit in it, as a matplotlib Figure. Arguments as for `html`.
+
+    Of more than ten classes it shows the ten most probable.
+    """
     names = _names(model, class_names)
     stroke = CubicSpline(range(len(SAMPLE)), SAMPLE)(np.linspace(0, len(SAMPLE) - 1, 100))  # (100, 2)
     digit = center(_ink(stroke))  # (1, 28, 28)
@@ -151,14 +154,14 @@ def still(model, class_names=None):
     left = 366 + 8 * max(map(len, names))
     axis = _place(figure, left, 144, 664 - left, 192)
     axis.set_frame_on(False)
-    colours = [BLUE if i == best else "#a9b3be" for i in range(len(names))]
-    axis.barh(range(len(names)), probabilities, 0.55, color=colours)
     axis.axvline(0, color="#a9b3be", linewidth=0.8)
-    axis.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6))
-    for i, (name, probability) in enumerate(zip(names, probabilities)):
+    shown = sorted(probabilities.argsort()[-10:])
+    axis.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6))
+    for row, i in enumerate(shown):
+        axis.barh(row, probabilities[i], 0.55, color=BLUE if i == best else "#a9b3be")
         style = {"ha": "right", "va": "center", "weight": "bold" if i == best else "normal"}
-        axis.text(-6 / (664 - left), i, name, **style)
-        axis.text((736 - left) / (664 - left), i, f"{probability:.1%}", **style)
+        axis.text(-6 / (664 - left), row, names[i], **style)
+        axis.text((736 - left) / (664 - left), row, f"{probabilities[i]:.1%}", **style)
     for top, text, maps in ((352, "First layer, 10 maps", first[0]), (460, "Second layer, 20 maps", second[0])):
         figure.text(16 / 752, 1 - (top + 12) / 640, text, fontsize=9.5, color="#59616c")
         for i, values in enumerate(maps.cpu().numpy()):

@@ -141,6 +141,17 @@ def jupyterlab(tmp_path_factory):
         server.wait(30)
 
 
+def texts_apart(figure):
+    """Assert that no text of the figure is cut off or overlaps another; returns them all."""
+    figure.draw_without_rendering()
+    frame = figure.bbox
+    texts = [text for text in figure.findobj(match=lambda a: hasattr(a, "get_text")) if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts if text.get_visible()]
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    return " ".join(text.get_text() for text in texts)
+
+
 def wait_until_idle(page):
     """Wait until the kernel of the notebook that is open in JupyterLab has nothing more to do."""
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=PATIENCE)

@@ -65,6 +65,10 @@ def test_number_of_classes(folder):
         ({"images": IMAGES[:, :27]}, r"\(N, 28, 28\)"),
         ({"images": IMAGES.reshape(3, -1)}, r"\(N, 28, 28\)"),
         ({"images": IMAGES.astype(np.int16), "codes": (0x0B, 0x08)}, "uint8 pixels, found int16.*divide"),
+        (
+            {"images": (IMAGES * np.uint16(257)).view(np.int16), "codes": (0x0B, 0x08)},
+            "found int16 from -.*view.*divide",
+        ),
         ({"images": IMAGES.astype(np.float32), "codes": (0x0D, 0x08)}, "uint8 pixels, found float32"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image"),
         ({"labels": np.array([0, 1, 10], np.uint8)}, "labels 0 to 9"),
@@ -87,6 +91,20 @@ def test_missing_files_and_unknown_splits(tmp_path, folder):
         load_split(tmp_path, "train")
     with pytest.raises(ValueError, match="validation"):
         load_split(tmp_path, "validation")
+
+
+@pytest.mark.parametrize(
+    "name, conversion",
+    [
+        ("emnist-letters-train-images-idx3-ubyte", "transpose each image.*subtract 1"),
+        ("qmnist-train-labels-idx2-int.gz", r"keep the first, labels\[:, 0\]"),
+    ],
+)
+def test_files_of_a_near_relation_tell_their_conversion(folder, name, conversion):
+    root = folder()
+    (root / FILES["train"]["labels" in name]).rename(root / name)
+    with pytest.raises(FileNotFoundError, match=f"{name} is. To use it, .*{conversion}"):
+        load_split(root, "train")
 
 
 def test_mean_and_standard_deviation(train_split):

@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import wait_until_idle
+from conftest import texts_apart, wait_until_idle
 
 from mnist_cnn import sketchpad
 from mnist_cnn.handwriting import center
@@ -29,6 +29,7 @@ DIGITS = {
     digit: [np.array([place.split(",") for place in stroke.split()], float) / 100 for stroke in text.split("|")]
     for digit, text in DIGITS.items()
 }
+CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 PAD = "document.querySelector('.pad-body').sketchpad"
 
 
@@ -188,14 +189,12 @@ def test_size_and_bytes(model):
 
 
 def test_still(model):
-    figure = sketchpad.still(model)
-    figure.canvas.draw()
-    frame = figure.bbox
-    texts = [text for text in figure.findobj(match=lambda a: hasattr(a, "get_text")) if text.get_text()]
-    boxes = [text.get_window_extent() for text in texts]
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    assert "2, " in " ".join(text.get_text() for text in texts)
+    assert "2, " in texts_apart(sketchpad.still(model))
+
+
+def test_still_of_many_classes():
+    texts_apart(sketchpad.still(MNIST_CNN(classes=47)))
+    texts_apart(sketchpad.still(MNIST_CNN(), CLOTHES))
 
 
 PAD_CELL = """
