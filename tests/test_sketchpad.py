@@ -141,6 +141,38 @@ def test_undo_and_clear(address, open_page):
     assert answer(page) == one
 
 
+def test_every_stroke_moves_the_bars_the_image_and_both_layers(address, open_page):
+    page = open_page(address)
+    look = """() => [...document.querySelectorAll(".pad-picture")].map((canvas) => canvas.toDataURL())
+        .concat([...document.querySelectorAll(".pad-fill")].map((fill) => fill.style.width))"""
+    looks = [page.evaluate(look)]
+    for stroke in DIGITS[4]:
+        draw(page, [stroke])
+        answer(page)
+        looks.append(page.evaluate(look))
+    for before, after in pairwise(looks):
+        changed = np.array(before) != np.array(after)
+        image, first, second, bars = (part.sum() for part in np.split(changed, [1, 11, 31]))
+        assert image == 1 and first >= 8 and second >= 10 and bars >= 8
+    assert sum(float(width.rstrip("%")) for width in looks[-1][31:]) == pytest.approx(100, abs=0.01)
+
+
+def test_a_long_scribble(address, open_page):
+    """As a pen that tells of its place a thousand times a second draws it in minutes."""
+    page = open_page(address)
+    page.evaluate("""() => {
+        const canvas = document.querySelector("canvas");
+        const box = canvas.getBoundingClientRect();
+        canvas.setPointerCapture = () => {}; // there is no such pointer
+        for (let i = 0; i <= 150000; i++) {
+            const [x, y] = [160 + 90 * Math.sin(i / 400), 160 + 110 * Math.cos(i / 400)];
+            const place = { pointerId: 9, clientX: box.x + x, clientY: box.y + y };
+            canvas.dispatchEvent(new PointerEvent(i ? "pointermove" : "pointerdown", place));
+        }
+    }""")
+    assert answer(page).startswith("0, ")
+
+
 def test_keyboard_alone(address, open_page):
     page = open_page(address)
     page.keyboard.press("Tab")
