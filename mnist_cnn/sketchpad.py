@@ -52,7 +52,8 @@ STYLE = """
   border: 1px solid var(--line); border-radius: 4px; cursor: pointer; }
 .mnist-sketchpad button:hover { border-color: var(--text); }
 .mnist-sketchpad .pad-says { display: flex; gap: 16px; align-items: center; }
-.mnist-sketchpad .pad-picture { width: 100%; aspect-ratio: 1; background: var(--faint); image-rendering: pixelated; }
+.mnist-sketchpad .pad-picture { width: 100%; aspect-ratio: 1; background: var(--faint); image-rendering: pixelated;
+  forced-color-adjust: none; }
 .mnist-sketchpad .pad-black { background: #000; }
 .mnist-sketchpad .pad-says .pad-picture { width: 112px; }
 .mnist-sketchpad .pad-answer { min-height: 1.4em; font-size: 24px; font-weight: 600; line-height: 1.4; }
@@ -61,7 +62,7 @@ STYLE = """
 .mnist-sketchpad .pad-bars { display: grid; grid-template-columns: auto 1fr 4.2em; gap: 4px 10px; align-items: center; }
 .mnist-sketchpad .pad-row { display: contents; }
 .mnist-sketchpad .pad-track { height: 12px; }
-.mnist-sketchpad .pad-fill { height: 100%; width: 0; min-width: 1px; background: var(--fill); }
+.mnist-sketchpad .pad-fill { height: 100%; width: 0; min-width: 1px; background: var(--fill); forced-color-adjust: none; }
 .mnist-sketchpad .pad-number { min-height: 1.4em; text-align: right; font-variant-numeric: tabular-nums; }
 .mnist-sketchpad .pad-best { font-weight: 600; }
 .mnist-sketchpad .pad-best .pad-fill { background: var(--best); }
