@@ -138,14 +138,13 @@ def feature_maps(kernels, image, first, second):
     grid = top.subplots(2, len(first) + 1, squeeze=False)
     kernels, first, second = map(np.asarray, (kernels, first, second))
     limit = np.abs(kernels).max()
-    for axis in grid[:, 0]:
+    for axis in grid.flat:
         _hide(axis)
     _image(grid[1, 0], image)
     grid[0, 0].set_frame_on(False)
     for channel, (kernel, activation) in enumerate(zip(kernels, first), start=1):
         grid[0, channel].imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit)
         grid[1, channel].imshow(activation, cmap="viridis", vmin=0, vmax=first.max())
-        _hide(grid[0, channel]), _hide(grid[1, channel])
     top.suptitle(
         "First layer: its 10 kernels (blue adds, red subtracts), and where each finds its pattern", fontsize=11
     )

@@ -262,9 +262,17 @@ function start(root, config) {
     const [lastX, lastY] = stroke[stroke.length - 1];
     if (Math.hypot(x - lastX, y - lastY) >= FINEST) stroke.push([x, y]);
   }
-  const lift = () => ([pointer, pen] = [null, pen && { ...pen, down: false }]);
-  const erase = () => lift() && strokes.length && change([]);
-  const back = () => lift() && (strokes = past.pop() || []);
+  function lift() {
+    [pointer, pen] = [null, pen && { ...pen, down: false }];
+  }
+  function erase() {
+    lift();
+    if (strokes.length) change([]);
+  }
+  function back() {
+    lift();
+    strokes = past.pop() || [];
+  }
   const inside = (value) => Math.min(PAD, Math.max(0, value));
   const at = ({ clientX, clientY }) => {
     const box = canvas.getBoundingClientRect();
@@ -277,6 +285,7 @@ function start(root, config) {
     if (pen.down) (key === " " ? begin : extend)([pen.x, pen.y]);
   }
 
+  // What returns false has changed nothing.
   const on = (target, type, handle) => target.addEventListener(type, (event) => handle(event) !== false && refresh());
   on(canvas, "pointerdown", (event) => {
     if (event.button !== 0 || canvas.hasPointerCapture(pointer)) return false; // nor does a palm beside the pen draw

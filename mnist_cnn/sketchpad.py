@@ -62,7 +62,8 @@ STYLE = """
 .mnist-sketchpad .pad-bars { display: grid; grid-template-columns: auto 1fr 4.2em; gap: 4px 10px; align-items: center; }
 .mnist-sketchpad .pad-row { display: contents; }
 .mnist-sketchpad .pad-track { height: 12px; }
-.mnist-sketchpad .pad-fill { height: 100%; width: 0; min-width: 1px; background: var(--fill); forced-color-adjust: none; }
+.mnist-sketchpad .pad-fill { height: 100%; width: 0; min-width: 1px; background: var(--fill);
+  forced-color-adjust: none; }
 .mnist-sketchpad .pad-number { min-height: 1.4em; text-align: right; font-variant-numeric: tabular-nums; }
 .mnist-sketchpad .pad-best { font-weight: 600; }
 .mnist-sketchpad .pad-best .pad-fill { background: var(--best); }

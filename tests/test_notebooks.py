@@ -66,8 +66,10 @@ def test_workspace_shows_one_row_an_epoch_and_one_bar(workspace):
 
 def test_playground_after_training(workspace):
     folder, trained = workspace
-    executed = notebook.run(folder / "playground.ipynb", {"DATA": DATA})
+    (folder / "pictures" / "broken.png").write_bytes(b"\x89PNG\r\n")
+    executed = notebook.run(folder / "playground.ipynb", {"DATA": DATA, "PICTURES": "pictures"})
     check_clean(executed)
+    assert "broken.png: expected a picture" in printed(executed)
     for name in ("pred.png", "mnist_cnn_graph.png"):
         assert is_png(folder / name)
     result = next(line for line in printed(trained).splitlines() if "wrong of 10,000" in line)
