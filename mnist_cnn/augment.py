@@ -41,7 +41,7 @@ def distort(images, affine=0.6, elastic=0.5, generator=None):
     coefficients = torch.empty(n, 2, 3 + CONTROL**2, device=device)
     coefficients[:, 0, 0], coefficients[:, 0, 1], coefficients[:, 0, 2] = scale_x * cos, shear - sin, shift_x
     coefficients[:, 1, 0], coefficients[:, 1, 1], coefficients[:, 1, 2] = sin, scale_y * cos, shift_y
-    coefficients[:, :, 3:].normal_(0, elastic * 2 / size, generator=generator)
+    coefficients[:, :, 3:] = torch.randn(n, 2, CONTROL**2, device=device, generator=generator) * (elastic * 2 / size)
     grid = (coefficients @ _basis(size, device)).view(n, 2, size, size).permute(0, 2, 3, 1)
 
     pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
