@@ -95,7 +95,7 @@ def to_mnist(picture):
     Returns uint8 (1, 28, 28), 0 = paper .. 255 = ink.
     Raises ValueError for another shape, dtype or range, and where there is no ink.
     """
-    ink = _ink(*_density(_tone(_on_paper(_reduced(_pixels(picture))))))
+    ink = _ink(*_density(_unframed(_tone(_on_paper(_reduced(_pixels(picture)))))))
     return center(_with_pen(ink))
 
 
@@ -221,6 +221,21 @@ def _tone(colours):
     return colours @ (axis if axis.sum() > 0 else -axis)
 
 
+def _unframed(tone):
+    """Without a drawn frame, or the table around the paper: a rim of one tone, then another along all four sides."""
+    contrast, rim = np.ptp(tone), _edge(tone)
+    middle = np.median(rim)
+    if np.mean(np.abs(rim - middle) < 0.25 * contrast) < 0.9:
+        return tone
+    for wide in range(1, min(tone.shape) // 6):
+        rest = tone[wide:-wide, wide:-wide]
+        differs = np.abs(rest - middle) > 0.5 * contrast
+        if min(side.mean() for side in (differs[0], differs[-1], differs[:, 0], differs[:, -1])) > 0.75:
+            rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's own soft edge
+            return rest if min(rest.shape) >= 8 and np.ptp(rest) > 0.3 * contrast else tone
+    return tone
+
+
 # --- Tones -> how much ink there is, whatever the paper and the light ---
 
 
@@ -297,6 +312,7 @@ def _density(tone):
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
     ground = _ground(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
+    ground = ndimage.minimum_filter(ground, 2 * (max(tone.shape) // 100) + 1)  # a shadow's edge is no line
     density = ground - tone
     if page and ground.min() > 0:  # half the light halves the contrast
         density = density / np.maximum(ground, 0.2 * ground.max())
@@ -449,24 +465,31 @@ def _without_path(ink):
     return rest if longer and _width(line) < min(2.2, _width(digit) / 1.05) else None
 
 
+def _pieces(labels, n, density):
+    """Of each piece: how much ink it is, how long, and whether it lies along the frame, as shadows and tables do."""
+    amount = ndimage.sum_labels(density, labels, range(1, n + 1))
+    boxes = ndimage.find_objects(labels, n)
+    length = np.array([max(span.stop - span.start for span in box) if box else 0 for box in boxes])
+    return amount, length, np.bincount(_edge(labels), minlength=n + 1)[1:] > 0.5 * length
+
+
 def _largest(mask, density):
     """The part of the mask with the most ink, and others that are not much smaller and near: no specks, no edges."""
-    side = max(mask.shape)
-    linked = ndimage.binary_dilation(mask, CORNERS, iterations=side // 60) if side > 60 else mask
-    labels, n = ndimage.label(linked, CORNERS)
+    labels, n = ndimage.label(mask, CORNERS)
     if n <= 1:
         return mask
+    side, (amount, _, along) = max(mask.shape), _pieces(labels, n, density)
+    if side > SMALL and amount[~along].sum() > 0.1 * amount[along].sum():
+        mask = mask & ~np.append(False, along)[labels]
+    if side > 60:
+        labels, n = ndimage.label(ndimage.binary_dilation(mask, CORNERS, iterations=side // 60), CORNERS)
     labels = labels * mask
-    amount = ndimage.sum_labels(density, labels, range(1, n + 1))
-    boxes = ndimage.find_objects(labels)
-    for i, box in enumerate(boxes):
-        if any(span.start == 0 or span.stop == size for span, size in zip(box, mask.shape, strict=True)):
-            amount[i] *= 0.2  # a shadow or the table, more often than ink
+    amount, length, along = _pieces(labels, n, density)
+    amount[along] *= 0.2
     main = np.argmax(amount)
-    length = max(span.stop - span.start for span in boxes[main])
     gap = ndimage.minimum(ndimage.distance_transform_edt(labels != main + 1), labels, range(1, n + 1))
     share = 0.04 if n < 4 else 0.1 if n < 6 else 0.2  # where there is much dirt, more is dirt
-    return np.append(False, (amount >= share * amount[main]) & (gap < 0.5 * length))[labels]
+    return np.append(False, (amount >= share * amount[main]) & (gap < 0.5 * length[main]))[labels]
 
 
 def _filled(mask):
