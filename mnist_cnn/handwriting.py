@@ -6,6 +6,7 @@ Nothing here knows the network: what is ink is told by contrast, shape and place
 import contextlib
 import math
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -230,7 +231,7 @@ def _unframed(tone):
     for wide in range(1, min(tone.shape) // 6):
         rest = tone[wide:-wide, wide:-wide]
         differs = np.abs(rest - middle) > 0.5 * contrast
-        if min(side.mean() for side in (differs[0], differs[-1], differs[:, 0], differs[:, -1])) > 0.75:
+        if min(side.mean() for side in _sides(differs)) > 0.75:
             rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's own soft edge
             return rest if min(rest.shape) >= 8 and np.ptp(rest) > 0.3 * contrast else tone
     return tone
@@ -261,6 +262,11 @@ def _dark_ink(tone):
         elongation += (np.sum(dark > level) - np.sum(light > level)) / window**2
         window = int(window / 1.6)
     return elongation >= 0
+
+
+def _sides(mask):
+    """The first and the last row, the first and the last column."""
+    return mask[0], mask[-1], mask[:, 0], mask[:, -1]
 
 
 def _edge(mask):
@@ -307,8 +313,12 @@ def _density(tone):
     page = max(tone.shape) > SMALL
     tone = tone if page else _despiked(tone)
     for density in (_on_stripes(tone), _on_one_tone(tone)):
+        if density is not None and page:
+            return density, 0.0
         if density is not None:
-            return density if page else _sharpened(density), 0.0
+            grey = np.abs(density / density.max() - 0.5) < 0.35
+            cluttered = sorted(side.mean() for side in _sides(grey))[1] > 0.07  # three sides of the frame are
+            return _sharpened(density) * (_lines(density) if cluttered else 1), 0.0
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
     ground = _ground(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
@@ -323,7 +333,29 @@ def _density(tone):
     if noise > 0.03 * density.max():
         density = ndimage.gaussian_filter(density, 0.9)
         noise = 1.4826 * np.median(np.abs(density))
-    return np.maximum(density if page else _sharpened(density), 0), noise
+    if page:
+        return np.maximum(density, 0), noise
+    return np.maximum(_sharpened(density), 0) * _lines(-tone), 0.0
+
+
+@lru_cache
+def _line_filters(width=1.2, length=2.5, n=12):
+    """Short bright lines on a dark ground, in n directions, (n, 1, 13, 13)."""
+    y, x = np.mgrid[-6:7, -6:7]
+    angle = np.pi * np.arange(n)[:, None, None] / n
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    lines = np.exp(-((along / length) ** 2 + (across / width) ** 2) / 2) * (1 - (across / width) ** 2)
+    lines -= lines.mean(axis=(1, 2), keepdims=True)
+    return torch.from_numpy(lines[:, None].astype(np.float32))
+
+
+def _lines(tone):
+    """How much like a part of a stroke each pixel is, 0 to 1: clouds, patches and noise are no short bright lines."""
+    if min(tone.shape) < 24:
+        return np.ones_like(tone)
+    tone = torch.from_numpy(np.ascontiguousarray(tone, np.float32))
+    found = F.conv2d(F.pad(tone[None, None], (6, 6, 6, 6), mode="replicate"), _line_filters())[0].amax(dim=0).numpy()
+    return (2 * found / max(np.quantile(found, 0.97), 1e-6) - 0.3).clip(0, 1)
 
 
 def _sharpened(density):
