@@ -279,12 +279,13 @@ def _on_stripes(tone):
     for t in (tone, tone.T):
         ground, contrast = np.median(np.concatenate([t[:2], t[-2:]]), axis=0), np.ptp(t)
         jumps = np.abs(np.diff(ground)) > 0.5 * contrast
-        if min(t.shape) < 24 or not jumps.any():
+        two_tones = np.abs(np.abs(ground - t.min() - 0.5 * contrast) - 0.5 * contrast) < 0.15 * contrast
+        if min(t.shape) < 24 or not jumps.any() or two_tones.mean() < 0.9:
             continue
         held = (np.abs(np.diff(t, axis=1)) > 0.2 * contrast).mean(axis=0)[jumps]
         density = np.abs(t - ground)
         ink = density > 0.5 * contrast
-        if held.min() > 0.7 and held.mean() > 0.84 and 0.03 < ink.mean() < 0.35 and _edge(ink).mean() < 0.05:
+        if held.min() > 0.5 and held.mean() > 0.65 and 0.015 < ink.mean() < 0.35 and _edge(ink).mean() < 0.05:
             if max(np.ptp(place) for place in np.where(ink)) < 0.55 * min(t.shape):
                 continue
             return density if t is tone else density.T
@@ -479,7 +480,7 @@ def _without_path(ink):
     path = np.array(path[::-1])
     inside = (path >= off) & (path < len(ink) - off)
     along = ink[path, np.arange(left, right + 1)][inside]
-    if inside.mean() < 0.6 or np.mean(along > 0.4) < 0.92:
+    if inside.mean() < 0.6 or np.mean(along > 0.4) < 0.92 or min(along[0], along[-1]) < 0.4:
         return None
     path = np.pad(path, (left, ink.shape[1] - 1 - right), mode="edge")
     band = np.abs(np.arange(len(ink))[:, None] - path) <= 1
