@@ -178,7 +178,7 @@ def _reduced(pixels):
     for top in range(0, height, high):
         for left in range(0, width, wide):
             tile = pixels[top : top + high, left : left + wide].astype(np.float32) / full
-            if not (tile.min() >= 0 and tile.max() <= 1.0001):
+            if not (tile.min() >= -1e-6 and tile.max() <= 1.0001):
                 raise ValueError(
                     f"expected {pixels.dtype} pixels from 0 to {full}, found {tile.min() * full:.6g} to "
                     f"{tile.max() * full:.6g}: divide floating-point pixels by 255, or pass uint8"

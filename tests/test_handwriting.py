@@ -331,7 +331,8 @@ def test_damaged_digits_are_read(digits, read):
 def test_digits_among_clouds_and_patches_are_read(digits, read):
     images, labels = digits[0][5000:5200, 0].numpy() / 255, digits[1][5000:5200].tolist()
     rng = np.random.default_rng(5)
-    clouds = sum(ndimage.zoom(rng.random((200, n, n)), (1, 28 / n, 28 / n), order=1) / n**0.6 for n in (2, 4, 7, 14, 28))
+    noise = {n: rng.random((200, n, n)) / n**0.6 for n in (2, 4, 7, 14, 28)}
+    clouds = sum(ndimage.zoom(layer, (1, 28 / n, 28 / n), order=1) for n, layer in noise.items())
     clouds = (clouds - clouds.min((1, 2), keepdims=True)) / np.ptp(clouds, (1, 2), keepdims=True)
     patches = ndimage.gaussian_filter(rng.normal(size=images.shape), (0, 3.5, 3.5))
     patches = patches > np.quantile(patches, 0.7, axis=(1, 2), keepdims=True)
