@@ -300,7 +300,8 @@ def _on_one_tone(tone):
     light = high.mean() + 2 * _edge(high).mean() > low.mean() + 2 * _edge(low).mean()
     ground = high if light else low
     density = tone.max() - tone if light else tone - tone.min()
-    even = 1 - (low | high).mean() < (0.7 if small else 0.12) and (ground.mean() > 0.2 or _edge(ground).mean() > 0.25)
+    soft = 0.7 if small else 0.35 if min(tone.shape) <= SMALL else 0.12  # a narrow picture is edge for a good part
+    even = 1 - (low | high).mean() < soft and (ground.mean() > 0.2 or _edge(ground).mean() > 0.25)
     noisy = small and ndimage.label(density > 0.15 * contrast, CORNERS)[1] > 12
     if not even or noisy:
         return None

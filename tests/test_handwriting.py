@@ -253,7 +253,9 @@ def test_a_digit_may_touch_the_frame_or_fill_it(read):
     eight = np.uint8(255 * draw(8, 60, 60, 54, 9))
     rows, columns = np.where(eight > 128)
     cropped = eight[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    assert read([cropped, 255 - cropped]) == [8, 8]
+    one = np.uint8(255 * draw(1, 90, 90, 84, 9, 2))
+    one = one[:, np.flatnonzero(one.max(axis=0))]
+    assert read([cropped, 255 - cropped, one, 255 - one]) == [8, 8, 1, 1]
 
 
 def test_a_huge_picture_needs_little_memory_and_keeps_its_hairline(read):
