@@ -6,6 +6,7 @@ Nothing here knows the network: what is ink is told by contrast, shape and place
 import contextlib
 import math
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def to_mnist(picture):
     Returns uint8 (1, 28, 28), 0 = paper .. 255 = ink.
     Raises ValueError for another shape, dtype or range, and where there is no ink.
     """
-    ink = _ink(*_density(_tone(_on_paper(_reduced(_pixels(picture))))))
+    ink = _ink(*_density(_unframed(_tone(_on_paper(_reduced(_pixels(picture)))))))
     return center(_with_pen(ink))
 
 
@@ -177,7 +178,7 @@ def _reduced(pixels):
     for top in range(0, height, high):
         for left in range(0, width, wide):
             tile = pixels[top : top + high, left : left + wide].astype(np.float32) / full
-            if not (tile.min() >= 0 and tile.max() <= 1.0001):
+            if not (tile.min() >= -1e-6 and tile.max() <= 1.0001):
                 raise ValueError(
                     f"expected {pixels.dtype} pixels from 0 to {full}, found {tile.min() * full:.6g} to "
                     f"{tile.max() * full:.6g}: divide floating-point pixels by 255, or pass uint8"
@@ -221,6 +222,21 @@ def _tone(colours):
     return colours @ (axis if axis.sum() > 0 else -axis)
 
 
+def _unframed(tone):
+    """Without a drawn frame, or the table around the paper: a rim of one tone, then another along all four sides."""
+    contrast, rim = np.ptp(tone), _edge(tone)
+    middle = np.median(rim)
+    if np.mean(np.abs(rim - middle) < 0.25 * contrast) < 0.9:
+        return tone
+    for wide in range(1, min(tone.shape) // 6):
+        rest = tone[wide:-wide, wide:-wide]
+        differs = np.abs(rest - middle) > 0.5 * contrast
+        if min(side.mean() for side in _sides(differs)) > 0.75:
+            rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's own soft edge
+            return rest if min(rest.shape) >= 8 and np.ptp(rest) > 0.3 * contrast else tone
+    return tone
+
+
 # --- Tones -> how much ink there is, whatever the paper and the light ---
 
 
@@ -248,6 +264,11 @@ def _dark_ink(tone):
     return elongation >= 0
 
 
+def _sides(mask):
+    """The first and the last row, the first and the last column."""
+    return mask[0], mask[-1], mask[:, 0], mask[:, -1]
+
+
 def _edge(mask):
     """The outermost pixels, as a row."""
     return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
@@ -258,12 +279,13 @@ def _on_stripes(tone):
     for t in (tone, tone.T):
         ground, contrast = np.median(np.concatenate([t[:2], t[-2:]]), axis=0), np.ptp(t)
         jumps = np.abs(np.diff(ground)) > 0.5 * contrast
-        if min(t.shape) < 24 or not jumps.any():
+        two_tones = np.abs(np.abs(ground - t.min() - 0.5 * contrast) - 0.5 * contrast) < 0.15 * contrast
+        if min(t.shape) < 24 or not jumps.any() or two_tones.mean() < 0.9:
             continue
         held = (np.abs(np.diff(t, axis=1)) > 0.2 * contrast).mean(axis=0)[jumps]
         density = np.abs(t - ground)
         ink = density > 0.5 * contrast
-        if held.min() > 0.7 and held.mean() > 0.84 and 0.03 < ink.mean() < 0.35 and _edge(ink).mean() < 0.05:
+        if held.min() > 0.5 and held.mean() > 0.65 and 0.015 < ink.mean() < 0.35 and _edge(ink).mean() < 0.05:
             if max(np.ptp(place) for place in np.where(ink)) < 0.55 * min(t.shape):
                 continue
             return density if t is tone else density.T
@@ -278,7 +300,8 @@ def _on_one_tone(tone):
     light = high.mean() + 2 * _edge(high).mean() > low.mean() + 2 * _edge(low).mean()
     ground = high if light else low
     density = tone.max() - tone if light else tone - tone.min()
-    even = 1 - (low | high).mean() < (0.7 if small else 0.12) and (ground.mean() > 0.2 or _edge(ground).mean() > 0.25)
+    soft = 0.7 if small else 0.35 if min(tone.shape) <= SMALL else 0.12  # a narrow picture is edge for a good part
+    even = 1 - (low | high).mean() < soft and (ground.mean() > 0.2 or _edge(ground).mean() > 0.25)
     noisy = small and ndimage.label(density > 0.15 * contrast, CORNERS)[1] > 12
     if not even or noisy:
         return None
@@ -292,11 +315,16 @@ def _density(tone):
     page = max(tone.shape) > SMALL
     tone = tone if page else _despiked(tone)
     for density in (_on_stripes(tone), _on_one_tone(tone)):
+        if density is not None and page:
+            return density, 0.0
         if density is not None:
-            return density if page else _sharpened(density), 0.0
+            grey = np.abs(density / density.max() - 0.5) < 0.35
+            cluttered = sorted(side.mean() for side in _sides(grey))[1] > 0.07  # three sides of the frame are
+            return _sharpened(density) * (_lines(density) if cluttered else 1), 0.0
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
     ground = _ground(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
+    ground = ndimage.minimum_filter(ground, 2 * (max(tone.shape) // 100) + 1)  # a shadow's edge is no line
     density = ground - tone
     if page and ground.min() > 0:  # half the light halves the contrast
         density = density / np.maximum(ground, 0.2 * ground.max())
@@ -307,7 +335,29 @@ def _density(tone):
     if noise > 0.03 * density.max():
         density = ndimage.gaussian_filter(density, 0.9)
         noise = 1.4826 * np.median(np.abs(density))
-    return np.maximum(density if page else _sharpened(density), 0), noise
+    if page:
+        return np.maximum(density, 0), noise
+    return np.maximum(_sharpened(density), 0) * _lines(-tone), 0.0
+
+
+@lru_cache
+def _line_filters(width=1.2, length=2.5, n=12):
+    """Short bright lines on a dark ground, in n directions, (n, 1, 13, 13)."""
+    y, x = np.mgrid[-6:7, -6:7]
+    angle = np.pi * np.arange(n)[:, None, None] / n
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    lines = np.exp(-((along / length) ** 2 + (across / width) ** 2) / 2) * (1 - (across / width) ** 2)
+    lines -= lines.mean(axis=(1, 2), keepdims=True)
+    return torch.from_numpy(lines[:, None].astype(np.float32))
+
+
+def _lines(tone):
+    """How much like a part of a stroke each pixel is, 0 to 1: clouds, patches and noise are no short bright lines."""
+    if min(tone.shape) < 24:
+        return np.ones_like(tone)
+    tone = torch.from_numpy(np.ascontiguousarray(tone, np.float32))
+    found = F.conv2d(F.pad(tone[None, None], (6, 6, 6, 6), mode="replicate"), _line_filters())[0].amax(dim=0).numpy()
+    return (2 * found / max(np.quantile(found, 0.97), 1e-6) - 0.3).clip(0, 1)
 
 
 def _sharpened(density):
@@ -431,7 +481,7 @@ def _without_path(ink):
     path = np.array(path[::-1])
     inside = (path >= off) & (path < len(ink) - off)
     along = ink[path, np.arange(left, right + 1)][inside]
-    if inside.mean() < 0.6 or np.mean(along > 0.4) < 0.92:
+    if inside.mean() < 0.6 or np.mean(along > 0.4) < 0.92 or min(along[0], along[-1]) < 0.4:
         return None
     path = np.pad(path, (left, ink.shape[1] - 1 - right), mode="edge")
     band = np.abs(np.arange(len(ink))[:, None] - path) <= 1
@@ -449,24 +499,31 @@ def _without_path(ink):
     return rest if longer and _width(line) < min(2.2, _width(digit) / 1.05) else None
 
 
+def _pieces(labels, n, density):
+    """Of each piece: how much ink it is, how long, and whether it lies along the frame, as shadows and tables do."""
+    amount = ndimage.sum_labels(density, labels, range(1, n + 1))
+    boxes = ndimage.find_objects(labels, n)
+    length = np.array([max(span.stop - span.start for span in box) if box else 0 for box in boxes])
+    return amount, length, np.bincount(_edge(labels), minlength=n + 1)[1:] > 0.5 * length
+
+
 def _largest(mask, density):
     """The part of the mask with the most ink, and others that are not much smaller and near: no specks, no edges."""
-    side = max(mask.shape)
-    linked = ndimage.binary_dilation(mask, CORNERS, iterations=side // 60) if side > 60 else mask
-    labels, n = ndimage.label(linked, CORNERS)
+    labels, n = ndimage.label(mask, CORNERS)
     if n <= 1:
         return mask
+    side, (amount, _, along) = max(mask.shape), _pieces(labels, n, density)
+    if side > SMALL and amount[~along].sum() > 0.1 * amount[along].sum():
+        mask = mask & ~np.append(False, along)[labels]
+    if side > 60:
+        labels, n = ndimage.label(ndimage.binary_dilation(mask, CORNERS, iterations=side // 60), CORNERS)
     labels = labels * mask
-    amount = ndimage.sum_labels(density, labels, range(1, n + 1))
-    boxes = ndimage.find_objects(labels)
-    for i, box in enumerate(boxes):
-        if any(span.start == 0 or span.stop == size for span, size in zip(box, mask.shape, strict=True)):
-            amount[i] *= 0.2  # a shadow or the table, more often than ink
+    amount, length, along = _pieces(labels, n, density)
+    amount[along] *= 0.2
     main = np.argmax(amount)
-    length = max(span.stop - span.start for span in boxes[main])
     gap = ndimage.minimum(ndimage.distance_transform_edt(labels != main + 1), labels, range(1, n + 1))
     share = 0.04 if n < 4 else 0.1 if n < 6 else 0.2  # where there is much dirt, more is dirt
-    return np.append(False, (amount >= share * amount[main]) & (gap < 0.5 * length))[labels]
+    return np.append(False, (amount >= share * amount[main]) & (gap < 0.5 * length[main]))[labels]
 
 
 def _filled(mask):

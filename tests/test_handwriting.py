@@ -232,6 +232,18 @@ def test_ruled_lines_light_and_shadow_are_not_ink():
         assert (plain - seen).abs().mean() < 0.04
 
 
+def test_a_frame_or_the_table_beside_the_paper_is_not_ink():
+    ink = draw(5, 200, 160, 110, 8)
+    plain, y, x = to_mnist(np.uint8(255 - 255 * ink)), *np.mgrid[:200, :160]
+    framed = np.pad(255 - 255 * ink, 3).astype(np.uint8)
+    on_a_table = np.pad(240 - 200 * ink, 12, constant_values=60).astype(np.uint8)
+    corner = np.where(x + 0.7 * y > 240, 60, 240 - 200 * ink).astype(np.uint8)
+    for picture in (framed, 255 - framed, on_a_table, corner):
+        assert (plain.float() - to_mnist(picture).float()).abs().mean() / 255 < 0.03
+    small = to_mnist(np.uint8(255 - 255 * draw(5, 28, 28, 20, 2)))
+    assert close(to_mnist(np.pad(np.uint8(255 - 255 * draw(5, 28, 28, 20, 2)), 1)), small)
+
+
 def test_stroke_width_comes_near_mnists():
     ink = [to_mnist(draw(3, 280, 280, 220, pen)).float().sum().item() / 255 for pen in (1.2, 4, 15, 30)]
     assert max(ink[:3]) < 1.8 * min(ink[:3]) and ink[3] < 2.5 * ink[2]
@@ -241,7 +253,9 @@ def test_a_digit_may_touch_the_frame_or_fill_it(read):
     eight = np.uint8(255 * draw(8, 60, 60, 54, 9))
     rows, columns = np.where(eight > 128)
     cropped = eight[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    assert read([cropped, 255 - cropped]) == [8, 8]
+    one = np.uint8(255 * draw(1, 90, 90, 84, 9, 2))
+    one = one[:, np.flatnonzero(one.max(axis=0))]
+    assert read([cropped, 255 - cropped, one, 255 - one]) == [8, 8, 1, 1]
 
 
 def test_a_huge_picture_needs_little_memory_and_keeps_its_hairline(read):
@@ -313,7 +327,20 @@ def test_damaged_digits_are_read(digits, read):
         "moved": np.roll(images, (3, -3), (1, 2)),
     }
     for name, pictures in damaged.items():
-        assert np.mean(np.equal(read(np.uint8(pictures * 255)), labels)) >= 0.94, name
+        assert np.mean(np.equal(read(np.uint8(pictures * 255)), labels)) >= 0.95, name
+
+
+def test_digits_among_clouds_and_patches_are_read(digits, read):
+    images, labels = digits[0][5000:5200, 0].numpy() / 255, digits[1][5000:5200].tolist()
+    rng = np.random.default_rng(5)
+    noise = {n: rng.random((200, n, n)) / n**0.6 for n in (2, 4, 7, 14, 28)}
+    clouds = sum(ndimage.zoom(layer, (1, 28 / n, 28 / n), order=1) for n, layer in noise.items())
+    clouds = (clouds - clouds.min((1, 2), keepdims=True)) / np.ptp(clouds, (1, 2), keepdims=True)
+    patches = ndimage.gaussian_filter(rng.normal(size=images.shape), (0, 3.5, 3.5))
+    patches = patches > np.quantile(patches, 0.7, axis=(1, 2), keepdims=True)
+    damaged = {"clouds": (0.3 * images + 0.7 * clouds, 0.9), "patches": (np.maximum(images, 0.45 * patches), 0.9)}
+    for name, (pictures, floor) in damaged.items():
+        assert np.mean(np.equal(read(np.uint8(255 * pictures)), labels)) >= floor, name
 
 
 def test_photographs_of_real_handwriting_are_read(digits, read):
@@ -328,10 +355,10 @@ def test_photographs_of_real_handwriting_are_read(digits, read):
         buffer = io.BytesIO()
         Image.fromarray(photograph(page, k, lines=k % 2)).save(buffer, "JPEG", quality=70)
         pictures.append(np.asarray(Image.open(buffer)))
-    assert np.mean(np.equal(read(pictures), labels)) >= 0.95
+    assert np.mean(np.equal(read(pictures), labels)) >= 0.97
 
 
-@pytest.mark.parametrize(("side", "floor"), [(16, 0.96), (32, 0.97)])
+@pytest.mark.parametrize(("side", "floor"), [(16, 0.98), (32, 0.985)])
 def test_other_scanners_digits_that_fill_the_frame_are_read(digits, read, side, floor):
     rng, pictures = np.random.default_rng(2), []
     for image in digits[0][3000:3200, 0].numpy():
@@ -353,9 +380,9 @@ def test_digits_crossed_by_lines_or_only_outlined_are_read(digits, read):
     straight = [np.linspace(*rng.uniform(0, 27, 2), 28) for _ in images]
     thick = ndimage.zoom(images, (1, 2, 2), order=1) > 0.5
     damaged = {
-        "zigzag": (np.minimum(images + [line(rows, (2, 25)) for rows in waves], 1), 0.74),
-        "line": (np.minimum(images + [line(rows, (1, 26)) for rows in straight], 1), 0.62),
-        "outline": (thick & ~ndimage.binary_erosion(thick, np.ones((1, 3, 3))), 0.9),
+        "zigzag": (np.minimum(images + [line(rows, (2, 25)) for rows in waves], 1), 0.76),
+        "line": (np.minimum(images + [line(rows, (1, 26)) for rows in straight], 1), 0.67),
+        "outline": (thick & ~ndimage.binary_erosion(thick, np.ones((1, 3, 3))), 0.96),
         "shot noise": (np.minimum(rng.poisson(images * 3) / 3, 1), 0.94),
     }
     for name, (pictures, floor) in damaged.items():
