@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from mnist_cnn.dataset import load_split
-from mnist_cnn.handwriting import FORMATS, MAX_PIXELS, read_picture, to_mnist
+from mnist_cnn.handwriting import read_picture, to_mnist
 from mnist_cnn.idx import DTYPES, FILES, IDXError, read_idx
 from mnist_cnn.model import MNIST_CNN, load_weights
+from mnist_cnn.pictures import FORMATS, MAX_PIXELS
 
 SECONDS = 20  # far more than any of these small inputs needs, on a busy machine too
 MEMORY = 64 * 2**20  # and four times the decoded size
