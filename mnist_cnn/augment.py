@@ -44,7 +44,7 @@ def distort(images, affine=0.6, elastic=0.5, generator=None):
     coefficients[:, :, 3:] = torch.randn(n, 2, CONTROL**2, device=device, generator=generator) * (elastic * 2 / size)
     grid = (coefficients @ _basis(size, device)).view(n, 2, size, size).permute(0, 2, 3, 1)
 
-    pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    pixels = images.float().div_(255) if images.dtype == torch.uint8 else images.float()
     # Bilinear reading would blur the digits, so that those of the test set looked sharper than any trained on.
     return F.grid_sample(pixels, grid, mode="bicubic", padding_mode="zeros", align_corners=False).clamp_(0, 1)
 
