@@ -32,6 +32,7 @@ ROOT = HERE.parent
 
 # Both as the notebook names them above its settings.
 SHORT = {"EPOCHS": 1, "BATCH_SIZE": 128, "LEARNING_RATE": 0.02, "BATCH_NORM": True}
+SHORT |= {"AFFINE": 0, "ELASTIC": 0, "VALIDATION": 0}
 LONG = {"EPOCHS": 100, "VALIDATION": 0}
 EPOCHS = [1, 2, 5, 10, 20, 40]
 HELD_OUT = [50_000, 30_000, 0]  # trains on 10,000, 30,000 and 60,000 digits
@@ -210,15 +211,16 @@ def main(seeds):
     done = [run for run in done if run["machine"] == here and run["code"] == now]
     runs = []
     for name, seed, settings in plan(seeds):
-        finished = next((run for run in done if (run["name"], run["seed"]) == (name, seed)), None)
+        key = {"name": name, "seed": seed, "settings": settings}
+        finished = next((run for run in done if key.items() <= run.items()), None)
         if finished:
             runs.append(finished)
         else:
             print(f"{time.strftime('%H:%M:%S')}  {name}, seed {seed} ...", end=" ", flush=True)
-            finished = {"name": name, "seed": seed, "machine": here, "code": now, **run(name, seed, settings)}
+            finished = {**key, "machine": here, "code": now, **run(name, seed, settings)}
             with open(path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(finished) + "\n")
-            print({key: value for key, value in finished.items() if key not in ("name", "seed", "machine", "code")})
+            print({name: value for name, value in finished.items() if name not in (*key, "machine", "code")})
             runs.append(finished)
             write_results(runs)
     write_results(runs)
