@@ -66,7 +66,7 @@ def loss(train, validation=()):
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = _axis(figure, xlabel="epoch", ylabel="cross-entropy (logarithmic)")
     epochs = lambda losses: range(1, len(losses) + 1)  # stopped between the two, training has one more
-    axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training, distorted")
+    axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training")
     if len(validation):
         axis.plot(epochs(validation), validation, "s--", color=VERMILION, markersize=3, label="held out")
     if len(train):
