@@ -31,8 +31,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 # Both as the notebook names them above its settings.
-SHORT = {"EPOCHS": 1, "BATCH_SIZE": 128, "LEARNING_RATE": 0.02, "BATCH_NORM": True}
-SHORT |= {"AFFINE": 0, "ELASTIC": 0, "VALIDATION": 0}
+UNDISTORTED = {"AFFINE": 0, "ELASTIC": 0}
+SHORT = {"EPOCHS": 1, "BATCH_SIZE": 128, "LEARNING_RATE": 0.02, "BATCH_NORM": True, "VALIDATION": 0, **UNDISTORTED}
 LONG = {"EPOCHS": 100, "VALIDATION": 0}
 EPOCHS = [1, 2, 5, 10, 20, 40]
 HELD_OUT = [50_000, 30_000, 0]  # trains on 10,000, 30,000 and 60,000 digits
