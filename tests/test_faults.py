@@ -140,7 +140,7 @@ def test_settings_may_change_without_a_restart(copy_of_repository, data):
     changes = [
         "VALIDATION = 0",
         "BATCH_SIZE, LEARNING_RATE = 256, 3e-3",
-        "BATCH_NORM, EPOCHS = True, 1",
+        "LABEL_SMOOTHING, EPOCHS = 0.1, 1",
         "SEED, AFFINE, ELASTIC = 7, 0, 0",
     ]
 
@@ -222,7 +222,7 @@ def test_test_digits_that_do_not_fit_are_told_and_the_weights_kept(copy_of_repos
 
 def test_a_rate_a_hundred_times_too_high_is_told(copy_of_repository):
     folder = copy_of_repository()
-    for settings in ({"LEARNING_RATE": 1}, {"LEARNING_RATE": 2, "BATCH_NORM": True}):
+    for settings in ({"LEARNING_RATE": 1}, {"LEARNING_RATE": 2, "LABEL_SMOOTHING": 0.1}):
         with pytest.raises(CellExecutionError, match=r"nothing is learned.*LEARNING_RATE|lower LEARNING_RATE"):
             notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 4, "BATCH_SIZE": 128, **settings})
     assert (folder / "MNIST-MODEL.pth").read_bytes() == (ROOT / "MNIST-MODEL.pth").read_bytes()
