@@ -53,7 +53,7 @@ def plan(seeds):
             yield "5 epochs, undistorted", seed, {"EPOCHS": 5, **UNDISTORTED}
     for seed in few:
         for epochs in EPOCHS:
-            yield f"{epochs} epochs", seed, {"EPOCHS": epochs}
+            yield "1 epoch" if epochs == 1 else f"{epochs} epochs", seed, {"EPOCHS": epochs}
         for held_out in HELD_OUT:
             yield f"{60_000 - held_out:,} digits", seed, {"EPOCHS": 1, "VALIDATION": held_out}
     for seed in few:
