@@ -30,8 +30,8 @@ from mnist_cnn import cpu, figures, files, notebook
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
-# Both as the notebook names them above its settings.
 UNDISTORTED = {"AFFINE": 0, "ELASTIC": 0}
+# Both as the notebook names them above its settings.
 SHORT = {"EPOCHS": 1, "BATCH_SIZE": 96, "LEARNING_RATE": 0.02, "LABEL_SMOOTHING": 0.05, "VALIDATION": 0, **UNDISTORTED}
 LONG = {"EPOCHS": 100, "VALIDATION": 0}
 EPOCHS = [1, 2, 5, 10, 20, 40]
@@ -188,9 +188,9 @@ def picture(runs):
         dots = [(run["seconds"], 100 * (1 - run["accuracy"])) for run in runs if run["name"] == name]
         colour = colours.get(name, figures.BLUE)
         axis.scatter(*zip(*dots), s=22, color=colour, marker=markers.get(name, "o"), alpha=0.7, linewidths=0)
-        x = statistics.median(seconds for seconds, _ in dots)
-        y = (min if name == "default" else max)(error for _, error in dots)
         label, offset = {"plain": "plain recipe, 20 epochs"}.get(name, name), offsets.get(name, (0, 8))
+        x = statistics.median(seconds for seconds, _ in dots)
+        y = (max if offset[1] > 0 else min)(error for _, error in dots)
         axis.annotate(label, (x, y), offset, textcoords="offset points", ha="center", color=colour)
     axis.margins(0.12)
     axis.set(
