@@ -32,7 +32,7 @@ ROOT = HERE.parent
 
 UNDISTORTED = {"AFFINE": 0, "ELASTIC": 0}
 # Both as the notebook names them above its settings.
-SHORT = {"EPOCHS": 1, "BATCH_SIZE": 96, "LEARNING_RATE": 0.02, "LABEL_SMOOTHING": 0.05, "VALIDATION": 0, **UNDISTORTED}
+SHORT = {"EPOCHS": 1, "BATCH_SIZE": 112, "LEARNING_RATE": 0.02, "LABEL_SMOOTHING": 0.05, "VALIDATION": 0, **UNDISTORTED}
 LONG = {"EPOCHS": 100, "VALIDATION": 0}
 EPOCHS = [1, 2, 5, 10, 20, 40]
 HELD_OUT = [50_000, 30_000, 0]  # trains on 10,000, 30,000 and 60,000 digits
@@ -121,7 +121,8 @@ def code():
     """A short digest of all code that the runs depend on: the notebook's cells and the package."""
     cells = [cell.source for cell in nbformat.read(ROOT / "workspace.ipynb", 4).cells if cell.cell_type == "code"]
     sources = [
-        (ROOT / "mnist_cnn" / f"{name}.py").read_text() for name in ("augment", "cpu", "dataset", "idx", "model")
+        (ROOT / "mnist_cnn" / f"{name}.py").read_text()
+        for name in ("augment", "cpu", "dataset", "idx", "model", "muon")
     ]
     return hashlib.sha256("\n".join([*cells, *sources, (HERE / "baselines.py").read_text()]).encode()).hexdigest()[:12]
 
