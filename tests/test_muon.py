@@ -16,27 +16,18 @@ def test_singular_values_come_near_one():
     assert not orthogonalize(torch.zeros(10, 25)).any()
 
 
-def two_equal_networks():
-    for _ in range(2):
-        torch.manual_seed(0)
-        network = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
-        yield network.to(memory_format=torch.channels_last)
-
-
-def backward(network, images):
-    network.zero_grad()
-    network(images).square().mean().backward()
+def seeded_network():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(128, 10))
+    return network.to(memory_format=torch.channels_last)
 
 
 def test_all_but_kernels_takes_adamws_steps():
-    networks = list(two_equal_networks())
-    optimizers = [
-        kind(network.parameters(), lr=1e-2, weight_decay=0.15)
-        for kind, network in zip((MuonWithAdamW, torch.optim.AdamW), networks)
-    ]
     images = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    for network, optimizer in zip(networks, optimizers):
-        backward(network, images)
+    networks = [seeded_network(), seeded_network()]
+    for kind, network in zip((MuonWithAdamW, torch.optim.AdamW), networks):
+        optimizer = kind(network.parameters(), lr=1e-2, weight_decay=0.15)
+        network(images).square().mean().backward()
         optimizer.step()
     ours, adamws = (dict(network.named_parameters()) for network in networks)
     assert not torch.equal(ours.pop("0.weight"), adamws.pop("0.weight"))
@@ -44,7 +35,7 @@ def test_all_but_kernels_takes_adamws_steps():
 
 
 def test_a_kernels_step_is_orthogonal_and_as_large_as_its_learning_rate_says():
-    network, _ = two_equal_networks()
+    network = seeded_network()
     optimizer = MuonWithAdamW(network.parameters(), lr=1e-2, weight_decay=0.5)
     kernel = network[0].weight
     before = kernel.detach().clone()
@@ -62,7 +53,7 @@ def test_a_kernels_step_is_orthogonal_and_as_large_as_its_learning_rate_says():
 
 def test_momentum_smooths_the_gradients():
     """After many equal gradients, one opposite turns the next step less than the gradient turned."""
-    network, _ = two_equal_networks()
+    network = seeded_network()
     optimizer = MuonWithAdamW(network.parameters(), lr=1e-3, weight_decay=0)
     kernel, generator = network[0].weight, torch.Generator().manual_seed(0)
     gradient = torch.randn(kernel.shape, generator=generator)
