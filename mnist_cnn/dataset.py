@@ -44,7 +44,7 @@ def mean_std(images):
         raise TypeError(f"expected uint8 images, found {images.dtype}")
     if images.numel() == 0:
         raise ValueError("expected at least one image, found none")
-    counts = torch.bincount(images.flatten(), minlength=256).double().cpu()
+    counts = torch.bincount(images.flatten(), minlength=256).cpu().double()
     values = torch.arange(256, dtype=torch.float64) / 255
     mean = (counts * values).sum() / counts.sum()
     variance = (counts * (values - mean) ** 2).sum() / counts.sum()

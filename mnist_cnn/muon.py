@@ -15,7 +15,8 @@ class MuonWithAdamW(torch.optim.AdamW):
     """AdamW, but for kernels (out, in, height, width), each taken as a matrix of `out` rows.
 
     A kernel's step is the momentum of its gradients with the singular values brought near 1, so that it
-    learns what few digits ask for as fast as what most of them do. Arguments: AdamW's.
+    learns what few digits ask for as fast as what most of them do. Arguments: AdamW's lr, betas, eps,
+    weight_decay, fused and foreach.
     """
 
     @torch.no_grad()
@@ -23,9 +24,10 @@ class MuonWithAdamW(torch.optim.AdamW):
         """Take a step, and drop the gradients of the kernels."""
         for group in self.param_groups:
             for kernel in (weight for weight in group["params"] if weight.ndim == 4 and weight.grad is not None):
-                gradient = kernel.grad.flatten(1)
-                momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(gradient))
-                momentum.lerp_(gradient, 1 - MOMENTUM)
+                gradient, state = kernel.grad.flatten(1), self.state[kernel]
+                if not state:  # AdamW looks for a step in whatever state it loads
+                    state.update(step=torch.zeros(()), momentum=torch.zeros_like(gradient))
+                momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
                 update = orthogonalize(gradient.lerp(momentum, MOMENTUM))  # Nesterov's: a look ahead
                 size = 0.2 * max(update.shape) ** 0.5  # makes the root mean square about 0.2, as that of AdamW's is
                 kernel.mul_(1 - group["lr"] * group["weight_decay"])

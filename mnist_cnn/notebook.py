@@ -50,7 +50,8 @@ def run(path, settings=None, output=None, folder=None, echo=False):
         resources={"metadata": {"path": str(folder or path.resolve().parent)}},
     )
     with tempfile.TemporaryDirectory() as sockets:
-        if os.name == "posix":  # talk through files in place of open ports, about which the kernel would warn
+        # Talk through files in place of open ports, about which the kernel would warn; their names must be short.
+        if os.name == "posix" and len(sockets) < 80:
             manager = client.create_kernel_manager()
             manager.transport, manager.ip = "ipc", f"{sockets}/kernel"
         client.execute()
@@ -90,6 +91,7 @@ def main():
     parser.add_argument("notebook", type=Path)
     parser.add_argument("settings", nargs="*", type=_setting, metavar="NAME=VALUE")
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="replace")  # Windows has no progress bar's blocks in the encoding of a pipe
     print(f"Running {arguments.notebook} ...", flush=True)
     try:
         run(arguments.notebook, dict(arguments.settings), echo=True)

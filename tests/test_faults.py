@@ -136,7 +136,7 @@ def test_the_training_may_be_stopped_at_any_time(copy_of_repository, stop):
 
 
 def test_settings_may_change_without_a_restart(copy_of_repository, data):
-    """Run all; then change settings and run on from the training cell, several times."""
+    """Run all; then change settings and run on from where the digits are held out, several times."""
     changes = [
         "VALIDATION = 0",
         "BATCH_SIZE, LEARNING_RATE = 256, 3e-3",
@@ -145,13 +145,14 @@ def test_settings_may_change_without_a_restart(copy_of_repository, data):
     ]
 
     def change(cells):
-        train = next(i for i, cell in enumerate(cells) if "train" in cell.metadata.get("tags", []))
-        again = [cell.source for cell in code_cells(cells[train:])]
+        hold_out = next(i for i, cell in enumerate(cells) if "held_out, kept = " in cell.source)
+        again = [cell.source for cell in code_cells(cells[hold_out:])]
         return cells + [nbformat.v4.new_code_cell(source) for new in changes for source in (new, *again)]
 
     executed = notebook.run(edit(copy_of_repository() / "workspace.ipynb", change), {**FEW, "DATA": data()})
     check_clean(executed)
     assert printed(executed).count("predicts the same") == 1 + len(changes)
+    assert printed(executed).count("5,000 digits to train on, 0 held out") == len(changes)
 
 
 def test_no_step_to_take_is_told(copy_of_repository):

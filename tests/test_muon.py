@@ -1,3 +1,5 @@
+import copy
+
 import torch
 from torch import nn
 
@@ -49,6 +51,25 @@ def test_a_kernels_step_is_orthogonal_and_as_large_as_its_learning_rate_says():
     assert values.max() < 2.5 * values.min()
     assert 0.15e-2 < step.square().mean().sqrt() < 0.25e-2  # as large as AdamW's: 0.2 of the learning rate
     assert kernel.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_run_goes_on_from_a_saved_state():
+    network = seeded_network()
+    optimizer = MuonWithAdamW(network.parameters(), lr=1e-2, weight_decay=0.5)
+    images = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+    def train(network, optimizer):
+        network(images).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    train(network, optimizer)
+    other = copy.deepcopy(network)
+    resumed = MuonWithAdamW(other.parameters(), lr=1)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    train(network, optimizer)
+    train(other, resumed)
+    assert all(torch.equal(*pair) for pair in zip(network.parameters(), other.parameters()))
 
 
 def test_momentum_smooths_the_gradients():
