@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from mnist_cnn.dataset import load_split
 from mnist_cnn.handwriting import center, read_picture, to_mnist
-from mnist_cnn.model import load_weights, predict
+from mnist_cnn.model import predict
 
 ROOT = Path(__file__).resolve().parents[1]
 STROKES = {  # x and y from 0 to 1; each line of points is one stroke
@@ -86,9 +86,8 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def read():
+def read(model):
     """pictures -> the digits that the committed weights read, a list of int."""
-    model = load_weights(ROOT / "MNIST-MODEL.pth")
     return lambda pictures: predict(model, torch.stack([to_mnist(picture) for picture in pictures]))[0].tolist()
 
 

@@ -7,7 +7,6 @@ import zipfile
 import pytest
 import torch
 import torchinfo
-from conftest import ROOT
 from fuzz import rezipped, saved
 
 from mnist_cnn import files
@@ -66,9 +65,9 @@ def test_weights_round_trip(tmp_path, test_split):
     assert os.listdir(tmp_path) == ["weights.pth"]
 
 
-def test_the_weights_file_is_a_plain_state_dict():
+def test_the_weights_file_is_a_plain_state_dict(weights):
     plain = MNIST_CNN()
-    plain.load_state_dict(torch.load(ROOT / "MNIST-MODEL.pth", weights_only=True), strict=True)
+    plain.load_state_dict(torch.load(weights, weights_only=True), strict=True)
     assert plain.mean == pytest.approx(0.130660, abs=1e-6)
 
 

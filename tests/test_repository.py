@@ -1,24 +1,15 @@
 """What is committed agrees with itself: notebooks, weights, plots, readme."""
 
 import re
-import shutil
-import subprocess
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, committed
 from test_notebooks import check_clean, is_png, printed
 
 from mnist_cnn.model import predict
 
 NOTEBOOKS = ["workspace.ipynb", "playground.ipynb"]
-
-
-def committed(name):
-    """The text of a file as last committed: `make train` and `make benchmark` may have written it anew."""
-    git = ["git", "show", f"HEAD:./{name}"]
-    shown = subprocess.run(git, cwd=ROOT, capture_output=True) if shutil.which("git") else None
-    return (shown.stdout if shown and shown.returncode == 0 else (ROOT / name).read_bytes()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +21,7 @@ def wrong(model, test_split):
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_are_committed_as_executed(name, wrong):
-    executed = nbformat.read(ROOT / name, as_version=4)
+    executed = nbformat.reads(committed(name).decode(), as_version=4)
     nbformat.validate(executed)
     check_clean(executed)
     printed_wrong = int(re.search(r"([\d,]+) wrong of 10,000", printed(executed))[1])
@@ -42,7 +33,7 @@ def test_notebooks_are_committed_as_executed(name, wrong):
         ].metadata.tags
     )
     assert "widgets" not in executed.metadata
-    assert (ROOT / name).stat().st_size < 2_000_000
+    assert len(committed(name)) < 2_000_000
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -60,8 +51,8 @@ def test_plots_are_whole_and_small(name):
 
 def test_the_readme_names_the_result_of_the_committed_notebook():
     result = r"(\d+) wrong of 10,000"
-    executed = nbformat.reads(committed("workspace.ipynb"), as_version=4)
-    assert re.search(result, committed("readme.md"))[1] == re.search(result, printed(executed))[1]
+    executed = nbformat.reads(committed("workspace.ipynb").decode(), as_version=4)
+    assert re.search(result, committed("readme.md").decode())[1] == re.search(result, printed(executed))[1]
 
 
 def test_every_file_that_the_readme_links_to_is_there():
@@ -72,15 +63,16 @@ def test_every_file_that_the_readme_links_to_is_there():
 
 
 def test_the_readmes_figures_are_those_of_the_benchmark():
-    results = committed("benchmarks/results.md").splitlines()
-    section = committed("readme.md").split("## Accuracy and speed\n")[1].split("\n## ")[0]
+    results = committed("benchmarks/results.md").decode().splitlines()
+    section = committed("readme.md").decode().split("## Accuracy and speed\n")[1].split("\n## ")[0]
     figures = [line for line in section.splitlines() if line.startswith(("| ", "- "))]
     assert len(figures) > 5
     assert not [line for line in figures if line not in results]
 
 
 def test_the_readmes_paragraph_on_reliability_tells_what_the_long_runs_found():
-    paragraph = committed("readme.md").split("## Reliability\n")[1].split("\n## ")[0]
-    told, found = (set(re.findall(r"\d[\d,.]*\d", text)) for text in (paragraph, committed("tests/torture/results.md")))
+    paragraph = committed("readme.md").decode().split("## Reliability\n")[1].split("\n## ")[0]
+    results = committed("tests/torture/results.md").decode()
+    told, found = (set(re.findall(r"\d[\d,.]*\d", text)) for text in (paragraph, results))
     assert len(told) > 5
     assert told <= found
