@@ -6,19 +6,17 @@ import time
 import tracemalloc
 import warnings
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from mnist_cnn.dataset import load_split
 from mnist_cnn.handwriting import center, read_picture, to_mnist
 from mnist_cnn.model import predict
 
-ROOT = Path(__file__).resolve().parents[1]
 STROKES = {  # x and y from 0 to 1; each line of points is one stroke
     0: [[(0.5, 0), (0.2, 0.15), (0.1, 0.5), (0.2, 0.85), (0.5, 1), (0.8, 0.85), (0.9, 0.5), (0.8, 0.15), (0.5, 0)]],
     1: [[(0.5, 0), (0.5, 1)]],
@@ -81,11 +79,6 @@ def line(rows, columns):
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load_split(ROOT / "dataset", "test")
-
-
-@pytest.fixture(scope="module")
 def read(model):
     """pictures -> the digits that the committed weights read, a list of int."""
     return lambda pictures: predict(model, torch.stack([to_mnist(picture) for picture in pictures]))[0].tolist()
@@ -104,8 +97,8 @@ def shift(a, b):
     return next((max(map(abs, move)) for move in moves if torch.equal(torch.roll(a, move, (1, 2)), b)), None)
 
 
-def test_center_leaves_mnist_digits_as_they_are(digits):
-    images = digits[0][:500]
+def test_center_leaves_mnist_digits_as_they_are(test_split):
+    images = test_split[0][:500]
     assert sum(torch.equal(center(image[0]), image) for image in images) >= 0.99 * len(images)
 
 
@@ -208,8 +201,8 @@ def test_empty_paper_is_not_read_as_a_digit(seed):
 # --- to_mnist: ink and what is not ---
 
 
-def test_mnist_digits_stay_as_they_are_and_are_still_read(digits, read):
-    images, labels = digits[0][:1000], digits[1][:1000].tolist()
+def test_mnist_digits_stay_as_they_are_and_are_still_read(test_split, read):
+    images, labels = test_split[0][:1000], test_split[1][:1000].tolist()
     same = [shift(to_mnist(image), center(image[0])) == 0 for image in images[:200]]
     assert np.mean(same) > 0.75
     assert np.mean(np.equal(read(images), labels)) >= 0.993
@@ -309,8 +302,8 @@ def test_photographs_are_read(read):
     assert accuracy(read, pictures) >= 0.975
 
 
-def test_damaged_digits_are_read(digits, read):
-    images, labels = digits[0][1000:1100, 0].numpy() / 255, digits[1][1000:1100].tolist()
+def test_damaged_digits_are_read(test_split, read):
+    images, labels = test_split[0][1000:1100, 0].numpy() / 255, test_split[1][1000:1100].tolist()
     rng = np.random.default_rng(0)
     fog = ndimage.zoom(rng.random((4, 4)), 7, order=1)
     stripes = np.arange(28) // 7 % 3 == 0
@@ -329,8 +322,8 @@ def test_damaged_digits_are_read(digits, read):
         assert np.mean(np.equal(read(np.uint8(pictures * 255)), labels)) >= 0.95, name
 
 
-def test_digits_among_clouds_and_patches_are_read(digits, read):
-    images, labels = digits[0][5000:5200, 0].numpy() / 255, digits[1][5000:5200].tolist()
+def test_digits_among_clouds_and_patches_are_read(test_split, read):
+    images, labels = test_split[0][5000:5200, 0].numpy() / 255, test_split[1][5000:5200].tolist()
     rng = np.random.default_rng(5)
     noise = {n: rng.random((200, n, n)) / n**0.6 for n in (2, 4, 7, 14, 28)}
     clouds = sum(ndimage.zoom(layer, (1, 28 / n, 28 / n), order=1) for n, layer in noise.items())
@@ -342,10 +335,10 @@ def test_digits_among_clouds_and_patches_are_read(digits, read):
         assert np.mean(np.equal(read(np.uint8(255 * pictures)), labels)) >= floor, name
 
 
-def test_photographs_of_real_handwriting_are_read(digits, read):
+def test_photographs_of_real_handwriting_are_read(test_split, read):
     rng, pictures = np.random.default_rng(1), []
-    labels = digits[1][2000:2060].tolist()
-    for k, image in enumerate(digits[0][2000:2060, 0].numpy()):
+    labels = test_split[1][2000:2060].tolist()
+    for k, image in enumerate(test_split[0][2000:2060, 0].numpy()):
         height, width = ((110, 90), (240, 320), (480, 360))[k % 3]
         ink = in_ink(image, int(rng.uniform(0.35, 0.8) * min(height, width)))
         page = np.zeros((height, max(width, ink.shape[1])), np.float32)
@@ -358,9 +351,9 @@ def test_photographs_of_real_handwriting_are_read(digits, read):
 
 
 @pytest.mark.parametrize(("side", "floor"), [(16, 0.98), (32, 0.985)])
-def test_other_scanners_digits_that_fill_the_frame_are_read(digits, read, side, floor):
+def test_other_scanners_digits_that_fill_the_frame_are_read(test_split, read, side, floor):
     rng, pictures = np.random.default_rng(2), []
-    for image in digits[0][3000:3200, 0].numpy():
+    for image in test_split[0][3000:3200, 0].numpy():
         rows, columns = np.where(image > 60)
         width = round(side * rng.uniform(0.9, 1.2) * (np.ptp(columns) + 1) / (np.ptp(rows) + 1))
         ink = in_ink(image, side, np.clip(width, side // 6, side))
@@ -369,11 +362,11 @@ def test_other_scanners_digits_that_fill_the_frame_are_read(digits, read, side, 
         left = (side - ink.shape[1]) // 2
         page[:, left : left + ink.shape[1]] = 255 * ink
         pictures.append(page)
-    assert np.mean(np.equal(read(pictures), digits[1][3000:3200].tolist())) >= floor
+    assert np.mean(np.equal(read(pictures), test_split[1][3000:3200].tolist())) >= floor
 
 
-def test_digits_crossed_by_lines_or_only_outlined_are_read(digits, read):
-    images, labels = digits[0][4000:4200, 0].numpy() / 255, digits[1][4000:4200].tolist()
+def test_digits_crossed_by_lines_or_only_outlined_are_read(test_split, read):
+    images, labels = test_split[0][4000:4200, 0].numpy() / 255, test_split[1][4000:4200].tolist()
     rng, x = np.random.default_rng(3), np.arange(28)
     waves = [rng.uniform(3, 25) + rng.uniform(-0.2, 0.2) * x + 4 * np.abs(x / 4 % 2 - 1) - 2 for _ in images]
     straight = [np.linspace(*rng.uniform(0, 27, 2), 28) for _ in images]

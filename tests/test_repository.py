@@ -12,6 +12,10 @@ from mnist_cnn.model import predict
 NOTEBOOKS = ["workspace.ipynb", "playground.ipynb"]
 
 
+def text(name):
+    return committed(name).decode()
+
+
 @pytest.fixture(scope="module")
 def wrong(model, test_split):
     """How many test digits the committed weights read wrongly now."""
@@ -21,7 +25,7 @@ def wrong(model, test_split):
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_are_committed_as_executed(name, wrong):
-    executed = nbformat.reads(committed(name).decode(), as_version=4)
+    executed = nbformat.reads(text(name), as_version=4)
     nbformat.validate(executed)
     check_clean(executed)
     printed_wrong = int(re.search(r"([\d,]+) wrong of 10,000", printed(executed))[1])
@@ -51,28 +55,28 @@ def test_plots_are_whole_and_small(name):
 
 def test_the_readme_names_the_result_of_the_committed_notebook():
     result = r"(\d+) wrong of 10,000"
-    executed = nbformat.reads(committed("workspace.ipynb").decode(), as_version=4)
-    assert re.search(result, committed("readme.md").decode())[1] == re.search(result, printed(executed))[1]
+    executed = nbformat.reads(text("workspace.ipynb"), as_version=4)
+    assert re.search(result, text("readme.md"))[1] == re.search(result, printed(executed))[1]
 
 
 def test_every_file_that_the_readme_links_to_is_there():
-    text = (ROOT / "readme.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    readme = (ROOT / "readme.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", readme)
     assert links
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
 def test_the_readmes_figures_are_those_of_the_benchmark():
-    results = committed("benchmarks/results.md").decode().splitlines()
-    section = committed("readme.md").decode().split("## Accuracy and speed\n")[1].split("\n## ")[0]
+    results = text("benchmarks/results.md").splitlines()
+    section = text("readme.md").split("## Accuracy and speed\n")[1].split("\n## ")[0]
     figures = [line for line in section.splitlines() if line.startswith(("| ", "- "))]
     assert len(figures) > 5
     assert not [line for line in figures if line not in results]
 
 
 def test_the_readmes_paragraph_on_reliability_tells_what_the_long_runs_found():
-    paragraph = committed("readme.md").decode().split("## Reliability\n")[1].split("\n## ")[0]
-    results = committed("tests/torture/results.md").decode()
-    told, found = (set(re.findall(r"\d[\d,.]*\d", text)) for text in (paragraph, results))
+    paragraph = text("readme.md").split("## Reliability\n")[1].split("\n## ")[0]
+    results = text("tests/torture/results.md")
+    told, found = (set(re.findall(r"\d[\d,.]*\d", part)) for part in (paragraph, results))
     assert len(told) > 5
     assert told <= found
