@@ -15,8 +15,8 @@ class MuonWithAdamW(torch.optim.AdamW):
     """AdamW, but for kernels (out, in, height, width), each taken as a matrix of `out` rows.
 
     A kernel's step is the momentum of its gradients with the singular values brought near 1, so that it
-    learns what few digits ask for as fast as what most of them do. Arguments: AdamW's lr, betas, eps,
-    weight_decay, fused and foreach.
+    learns what few digits ask for as fast as what most of them do. Arguments: AdamW's lr (a number or a tensor),
+    betas, eps, weight_decay, fused, foreach and capturable.
     """
 
     @torch.no_grad()
@@ -31,7 +31,8 @@ class MuonWithAdamW(torch.optim.AdamW):
                 update = orthogonalize(gradient.lerp(momentum, MOMENTUM))  # Nesterov's: a look ahead
                 size = 0.2 * max(update.shape) ** 0.5  # makes the root mean square about 0.2, as that of AdamW's is
                 kernel.mul_(1 - group["lr"] * group["weight_decay"])
-                kernel.sub_(update.view_as(kernel), alpha=group["lr"] * size)
+                rate = torch.as_tensor(-size * group["lr"], dtype=kernel.dtype, device=kernel.device)
+                kernel.addcmul_(update.view_as(kernel), rate)
                 kernel.grad = None  # AdamW passes over it
         super().step()
 
