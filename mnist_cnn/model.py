@@ -50,10 +50,8 @@ class MNIST_CNN(nn.Module):
 
     def forward(self, images):
         """Pixels (N, 1, 28, 28), uint8 or floating point in [0, 1], to logits (N, classes)."""
-        pixels = images.to(self.mean.dtype)
-        if images.dtype == torch.uint8:
-            pixels = pixels / 255
-        return self.layers((pixels - self.mean) / self.std)
+        white = 255 if images.dtype == torch.uint8 else 1
+        return self.layers((images.to(self.mean.dtype) - white * self.mean) / (white * self.std))
 
 
 def save_weights(model, path):

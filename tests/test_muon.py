@@ -72,6 +72,22 @@ def test_a_run_goes_on_from_a_saved_state():
     assert all(torch.equal(*pair) for pair in zip(network.parameters(), other.parameters()))
 
 
+def test_a_rate_in_a_tensor_takes_the_same_steps():
+    images, networks = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1)), []
+    for rate in (1e-2, torch.tensor(1e-2)):
+        network = seeded_network()
+        optimizer = MuonWithAdamW(network.parameters(), rate, weight_decay=0.15, fused=True)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
+        for _ in range(3):
+            network(images).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            scheduler.step()
+        networks.append(network)
+    for number, tensor in zip(*(network.parameters() for network in networks)):
+        torch.testing.assert_close(number, tensor, rtol=0, atol=1e-7)
+
+
 def test_momentum_smooths_the_gradients():
     """After many equal gradients, one opposite turns the next step less than the gradient turned."""
     network = seeded_network()
