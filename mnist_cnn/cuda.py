@@ -1,12 +1,12 @@
-"""What makes training on CUDA faster and is not PyTorch's to decide."""
+"""A training step as one CUDA graph."""
 
 import torch
 
 
 class Graphed:
-    """A function of tensors on CUDA whose kernels are launched all at once, as a CUDA graph.
+    """A function of tensors on CUDA whose kernels are launched together, as a CUDA graph.
 
-    A step of a small network is some hundred kernels: launching one by one takes longer than running them. Called
+    A step of a small network is some hundred kernels: launching them one by one takes longer than running them. Called
     like the function itself, always with tensors of the same shapes and dtypes. What it returns, a tensor, is
     overwritten by the next call; what else it reads (weights, a learning rate) must be tensors, changed in place.
     After https://pytorch.org/docs/stable/notes/cuda.html#whole-network-capture.

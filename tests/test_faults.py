@@ -110,13 +110,13 @@ def test_the_training_may_be_stopped_at_any_time(copy_of_repository, stop):
     source, replacement = {
         "at once": ("        columns =", f"        {interrupt}\n        columns ="),
         "after half an epoch": (
-            "total += learn",
-            f"steps // 4 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += learn",
+            "total += step",
+            f"steps // 4 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += step",
         ),
         "while evaluating": ("validation_losses.append", f"{interrupt}\n{16 * ' '}validation_losses.append"),
         "in the last epoch": (
-            "total += learn",
-            f"steps - 9 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += learn",
+            "total += step",
+            f"steps - 9 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += step",
         ),
     }[stop]
 
