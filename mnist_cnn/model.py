@@ -50,8 +50,12 @@ class MNIST_CNN(nn.Module):
 
     def forward(self, images):
         """Pixels (N, 1, 28, 28), uint8 or floating point in [0, 1], to logits (N, classes)."""
+        return self.layers(self.scaled(images))
+
+    def scaled(self, images):
+        """The same pixels with the training pixels' mean taken off, divided by their standard deviation."""
         white = 255 if images.dtype == torch.uint8 else 1
-        return self.layers((images.to(self.mean.dtype) - white * self.mean) / (white * self.std))
+        return (images.to(self.mean.dtype) - white * self.mean) / (white * self.std)
 
 
 def save_weights(model, path):

@@ -142,7 +142,7 @@ def still(model, class_names=None):
     stroke = CubicSpline(range(len(SAMPLE)), SAMPLE)(np.linspace(0, len(SAMPLE) - 1, 100))  # (100, 2)
     digit = center(_ink(stroke))  # (1, 28, 28)
     probabilities = predict(model, digit[None])[1][0].numpy()
-    first = model.layers[:2]((digit[None].to(model.mean.device) / 255 - model.mean) / model.std)  # (1, 10, 24, 24)
+    first = model.layers[:2](model.scaled(digit[None].to(model.mean.device)))  # (1, 10, 24, 24)
     second = model.layers[2:5](first)  # (1, 20, 8, 8)
 
     figure = Figure(figsize=(7.52, 6.4), dpi=100)

@@ -24,13 +24,19 @@ def seeded_network():
     return network.to(memory_format=torch.channels_last)
 
 
-def test_all_but_kernels_takes_adamws_steps():
+def take_step(network, optimizer):
+    """Make the outputs for sixteen images, always the same, smaller."""
     images = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    network(images).square().mean().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def test_all_but_kernels_takes_adamws_steps():
     networks = [seeded_network(), seeded_network()]
     for kind, network in zip((MuonWithAdamW, torch.optim.AdamW), networks):
         optimizer = kind(network.parameters(), lr=1e-2, weight_decay=0.15)
-        network(images).square().mean().backward()
-        optimizer.step()
+        take_step(network, optimizer)
     ours, adamws = (dict(network.named_parameters()) for network in networks)
     assert not torch.equal(ours.pop("0.weight"), adamws.pop("0.weight"))
     assert all(torch.equal(ours[name], adamws[name]) for name in ours)
@@ -56,32 +62,23 @@ def test_a_kernels_step_is_orthogonal_and_as_large_as_its_learning_rate_says():
 def test_a_run_goes_on_from_a_saved_state():
     network = seeded_network()
     optimizer = MuonWithAdamW(network.parameters(), lr=1e-2, weight_decay=0.5)
-    images = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-
-    def train(network, optimizer):
-        network(images).square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    train(network, optimizer)
+    take_step(network, optimizer)
     other = copy.deepcopy(network)
     resumed = MuonWithAdamW(other.parameters(), lr=1)
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    train(network, optimizer)
-    train(other, resumed)
+    take_step(network, optimizer)
+    take_step(other, resumed)
     assert all(torch.equal(*pair) for pair in zip(network.parameters(), other.parameters()))
 
 
 def test_a_rate_in_a_tensor_takes_the_same_steps():
-    images, networks = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1)), []
+    networks = []
     for rate in (1e-2, torch.tensor(1e-2)):
         network = seeded_network()
         optimizer = MuonWithAdamW(network.parameters(), rate, weight_decay=0.15, fused=True)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
         for _ in range(3):
-            network(images).square().mean().backward()
-            optimizer.step()
-            optimizer.zero_grad()
+            take_step(network, optimizer)
             scheduler.step()
         networks.append(network)
     for number, tensor in zip(*(network.parameters() for network in networks)):
