@@ -1,4 +1,4 @@
-# Each command makes what it needs: `.venv` with requirements.txt, installed anew only when that file changes.
+# Each command first creates `.venv` from requirements.txt, and again only when that file changes.
 PYTHON ?= python3
 SEEDS ?= 10
 ifeq ($(OS),Windows_NT)
@@ -9,9 +9,9 @@ endif
 
 .PHONY: train test lab sketchpad benchmark torture format
 
-train: .venv/installed  ## train, evaluate, save the weights and the plots
-	$(BIN)/python -m mnist_cnn.notebook workspace.ipynb
-	$(BIN)/python -m mnist_cnn.notebook playground.ipynb
+train: .venv/installed  ## train, evaluate, write the weights and the plots
+	$(BIN)/python -m tools.run_notebook workspace.ipynb
+	$(BIN)/python -m tools.run_notebook playground.ipynb
 
 test: .venv/installed-tests  ## check the style, then run every test
 	$(BIN)/ruff check .
@@ -21,16 +21,16 @@ test: .venv/installed-tests  ## check the style, then run every test
 lab: .venv/installed  ## open JupyterLab
 	$(BIN)/python -m jupyterlab
 
-sketchpad: .venv/installed  ## write the drawing pad as one page, sketchpad.html
+sketchpad: .venv/installed  ## write the drawing pad as one file, sketchpad.html
 	$(BIN)/python -m mnist_cnn.sketchpad
 
-benchmark: .venv/installed  ## accuracy and speed beside two published recipes; up to two hours, or SEEDS=2
+benchmark: .venv/installed  ## accuracy and speed, compared with two published recipes; up to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
 torture: .venv/installed-torture  ## kill, fuzz, overload, other versions; about two hours
 	$(BIN)/python -m tests.torture
 
-format: .venv/installed-tests  ## put code and notebooks into the one style
+format: .venv/installed-tests  ## format code and notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

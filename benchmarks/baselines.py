@@ -1,8 +1,8 @@
-"""The two recipes that the benchmark compares with, written from their descriptions.
+"""The two published recipes of the benchmark, implemented from their descriptions.
 
     python -m benchmarks.baselines plain 0
 
-prints one JSON line after each epoch: training seconds so far, test accuracy.
+prints one JSON line after each epoch: training seconds so far and test accuracy.
 """
 
 import json
@@ -22,14 +22,14 @@ DATA = Path(__file__).parent.parent / "dataset"
 
 
 def load():
-    """Both splits, normalised: float32 images and their labels."""
+    """Both splits as (normalized float32 images, labels)."""
     (images, labels), test = load_split(DATA, "train"), load_split(DATA, "test")
     mean, std = mean_std(images)
     return [((x / 255 - mean) / std, y) for x, y in ((images, labels), test)]
 
 
 def plain(epochs=20):
-    """What most tutorials do: a DataLoader, batches of 64, SGD at 0.01 with momentum 0.9, nothing else."""
+    """The recipe of most tutorials: a DataLoader, batches of 64, SGD at 0.01 with momentum 0.9, nothing else."""
     train, test = load()
     model = MNIST_CNN().layers
     batches = DataLoader(TensorDataset(*train), batch_size=64, shuffle=True)
@@ -38,7 +38,7 @@ def plain(epochs=20):
 
 
 def train_mnist_fast():
-    """github.com/tuomaso/train_mnist_fast, its last recipe: one epoch in file order; published mean 99.04%."""
+    """The last recipe of github.com/tuomaso/train_mnist_fast: one epoch in file order. Published mean: 99.04%."""
     (images, labels), test = load()
     model = nn.Sequential(
         nn.Conv2d(1, 24, 5),

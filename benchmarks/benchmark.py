@@ -1,12 +1,12 @@
-"""Accuracy, speed and memory of workspace.ipynb beside two published recipes, in turn on one machine.
+"""Accuracy, speed and memory of workspace.ipynb and two published recipes, measured in turn on one machine.
 
-    make benchmark           # everything: up to two hours; can be stopped, and goes on where it stopped
+    make benchmark           # everything, up to two hours; can be stopped and continued
     make benchmark SEEDS=2   # a quick look
 
-Linux and macOS only: Windows does not tell the memory of a process that has ended.
+Linux and macOS only: Windows does not report the memory of a process that has ended.
 
-Every finished run is appended to runs.jsonl; results.md and results.png are written from those of this machine and
-this code. A run of the notebook is the notebook's own cells in a fresh kernel, with the settings below replaced.
+Every finished run is appended to runs.jsonl. results.md and results.png show the runs of this machine and this code.
+A run of the notebook executes the notebook's own cells in a fresh kernel, with the settings below replaced.
 """
 
 import hashlib
@@ -24,26 +24,27 @@ from pathlib import Path
 
 import nbformat
 import torch
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from mnist_cnn import cpu, figures, files, notebook
+from mnist_cnn import figures, files
+from mnist_cnn.training import has_bfloat16
+from tools.run_notebook import command
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 UNDISTORTED = {"AFFINE": 0, "ELASTIC": 0}
-# Both as the notebook names them above its settings.
+# The settings that the notebook names above its settings cell.
 SHORT = {"EPOCHS": 1, "BATCH_SIZE": 144, "LEARNING_RATE": 0.02, "LABEL_SMOOTHING": 0.05, "VALIDATION": 0, **UNDISTORTED}
 LONG = {"EPOCHS": 100, "VALIDATION": 0}
 EPOCHS = [1, 2, 5, 10, 20, 40]
 HELD_OUT = [50_000, 30_000, 0]  # trains on 10,000, 30,000 and 60,000 digits
-MFLOP = 2.6  # an image: forward and backward; the first convolution's input needs no gradient
-DIGITS = 54_784  # in an epoch by default: whole batches of 256 of the 55,000
+MFLOP = 2.6  # per image, forward and backward; the input of the first convolution needs no gradient
+DIGITS = 54_784  # per epoch by default: the complete batches of 256 in 55,000
 
 
 def plan(seeds):
-    """All runs, (name, seed, settings), so ordered that what is compared runs in turn."""
+    """All runs as (name, seed, settings), ordered so that runs to be compared alternate."""
     few = range(min(3, seeds))
     for seed in range(seeds):
         yield "matmul", seed, {}
@@ -64,12 +65,12 @@ def plan(seeds):
 
 
 def run(name, seed, settings):
-    """One run's figures: seconds of training, accuracy, and what else there is to measure."""
+    """Measure one run: seconds of training, accuracy and more."""
     if name == "matmul":
         return {"gflops": matmul_gflops()}
     if name in ("plain", "train_mnist_fast"):
-        command = [sys.executable, "-m", "benchmarks.baselines", name, str(seed)]
-        lines = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        words = [sys.executable, "-m", "benchmarks.baselines", name, str(seed)]
+        lines = subprocess.run(words, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.splitlines()
         epochs = [json.loads(line) for line in lines]
         to_99 = next((epoch["seconds"] for epoch in epochs if epoch["accuracy"] >= 0.99), None)
         return {**epochs[-1], "to_99": to_99}
@@ -79,14 +80,15 @@ def run(name, seed, settings):
 def run_notebook(settings):
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "workspace.ipynb", folder)
-        shutil.copytree(ROOT / "mnist_cnn", Path(folder, "mnist_cnn"))
-        command = notebook.command("workspace.ipynb", settings)
+        for name in ("mnist_cnn", "tools"):
+            shutil.copytree(ROOT / name, Path(folder, name))
+        words = command("workspace.ipynb", settings)
         start = time.perf_counter()
         with open(Path(folder, "printed"), "w+", encoding="utf-8") as printed:
-            process = subprocess.Popen(command, cwd=folder, stdout=printed)
+            process = subprocess.Popen(words, cwd=folder, stdout=printed)
             _, process.returncode, usage = os.wait4(process.pid, 0)  # usage: with its kernel's memory
             if process.returncode:
-                raise SystemExit(f"{' '.join(command)} failed")
+                raise SystemExit(f"{' '.join(words)} failed")
             wall = time.perf_counter() - start
             printed.seek(0)
             lines = [line.rpartition("\r")[2] for line in printed.read().split("\n")]
@@ -102,7 +104,7 @@ def run_notebook(settings):
 
 
 def matmul_gflops(size=1536, repeats=20):
-    """The machine's own rate of float32 matrix products, in GFLOP/s: the median of several."""
+    """The machine's rate of float32 matrix products, in GFLOP/s: the median of several."""
     a, b, rates = torch.rand(size, size), torch.rand(size, size), []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -112,20 +114,20 @@ def matmul_gflops(size=1536, repeats=20):
 
 
 def machine():
-    """What a figure depends on besides the code: processor, threads, versions."""
+    """Processor, threads and versions, on which the figures depend."""
     info = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
     name = names[0] if names else platform.processor() or platform.machine()
-    native = ", bfloat16" if cpu.has_bfloat16() else ""
+    native = ", bfloat16" if has_bfloat16() else ""
     return f"{name}{native}, {torch.get_num_threads()} threads, torch {torch.__version__}, {platform.system()}"
 
 
 def code():
-    """A short digest of all code that the runs depend on: the notebook's cells and the package."""
+    """A short digest of the code that the runs depend on: the notebook's cells, the package and the baselines."""
     cells = [cell.source for cell in nbformat.read(ROOT / "workspace.ipynb", 4).cells if cell.cell_type == "code"]
     sources = [
         (ROOT / "mnist_cnn" / f"{name}.py").read_text()
-        for name in ("augment", "cpu", "dataset", "idx", "model", "muon")
+        for name in ("dataset", "idx", "model", "training/augment", "training/device", "training/muon")
     ]
     return hashlib.sha256("\n".join([*cells, *sources, (HERE / "baselines.py").read_text()]).encode()).hexdigest()[:12]
 
@@ -137,7 +139,7 @@ def mean_sd(values, digits=2):
 
 
 def results(runs):
-    """results.md, from the runs of this machine and this code."""
+    """The text of results.md, from runs of one machine and one code."""
     of = lambda name, key: [run[key] for run in runs if run["name"] == name and run.get(key) is not None]
     seconds = lambda name, key="seconds": statistics.median(of(name, key))
     percent = lambda name: mean_sd(100 * value for value in of(name, "accuracy"))
@@ -145,7 +147,7 @@ def results(runs):
     lines = [
         "# Results",
         "",
-        f"{machine()}. Code {code()}. Written by `make benchmark`.",
+        f"{runs[0]['machine']}. Code {runs[0]['code']}. Written by `make benchmark`.",
         "",
         "Test accuracy of the last epoch, mean ± standard deviation over n seeds; training seconds, median.",
         "",
@@ -163,42 +165,53 @@ def results(runs):
     def throughput(name):
         rate = statistics.median(run["epochs"] * DIGITS / run["seconds"] for run in runs if run["name"] == name)
         gflops = rate * MFLOP / 1e3
-        return f"{rate:,.0f} images/s, {gflops:.0f} GFLOP/s, {gflops / peak:.0%} of that"
+        return f"{rate:,.0f} images/s, {gflops:.0f} GFLOP/s ({gflops / peak:.0%} of the rate of matrix products)"
 
     lines += [
         "",
-        f"- Plain recipe, training time to its first epoch at 99.0%: {seconds('plain', 'to_99'):.1f} s (median). "
-        f"The short run takes {seconds('plain', 'to_99') / seconds('short'):.1f} times less.",
-        f"- train_mnist_fast: the short run takes {seconds('train_mnist_fast') / seconds('short'):.2f} times less.",
-        f"- Plain recipe, 20 epochs: the default run takes {seconds('plain') / seconds('default'):.2f} times less.",
-        f"- Throughput of training in {'bfloat16' if cpu.has_bfloat16() else 'float32'}, with {MFLOP} MFLOP an image, "
-        f"forward and backward, beside the machine's {peak:.0f} GFLOP/s of float32 matrix products: "
-        f"{throughput('5 epochs, undistorted')} without distortion; {throughput('default')} with it, by default.",
+        f"- The plain recipe reaches 99.0% after {seconds('plain', 'to_99'):.1f} s of training (median, n = "
+        f"{len(of('plain', 'to_99'))}). The short run is {seconds('plain', 'to_99') / seconds('short'):.1f} times as "
+        "fast.",
+        f"- The short run is {seconds('train_mnist_fast') / seconds('short'):.2f} times as fast as train_mnist_fast.",
+        f"- The default run is {seconds('plain') / seconds('default'):.2f} times as fast as the plain recipe's 20 "
+        "epochs.",
+        f"- Training throughput in {'bfloat16' if 'bfloat16' in runs[0]['machine'] else 'float32'}, at {MFLOP} MFLOP "
+        f"per image, forward and backward: {throughput('5 epochs, undistorted')} without distortion, "
+        f"{throughput('default')} with it. The machine multiplies float32 matrices at {peak:.0f} GFLOP/s.",
         "",
         "![Accuracy against training seconds](results.png)",
     ]
     return "\n".join(lines) + "\n"
 
 
+STYLES = {  # name in the runs: (label, colour, marker)
+    "plain": ("plain recipe, 20 epochs", figures.GREY, "s"),
+    "train_mnist_fast": ("train_mnist_fast", "black", "^"),
+    "short": ("short: 1 epoch", figures.VERMILION, "D"),
+    "sweep": ("1 to 40 epochs", figures.SKY, "."),
+    "default": ("default: 32 epochs", figures.BLUE, "o"),
+    "long": ("long: 100 epochs", figures.GREEN, "P"),
+}
+
+
 def picture(runs):
-    """Accuracy against training seconds, one dot a run."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    """Test error against training seconds, one mark per run."""
+    groups = {name: [] for name in STYLES}
+    for run in runs:
+        name = "sweep" if re.fullmatch(r"\d+ epochs?", run["name"]) else run["name"]
+        if name in STYLES:
+            groups[name].append((run["seconds"], 100 * (1 - run["accuracy"])))
+    figure = figures.Figure(figsize=(7.5, 4.8), layout="constrained")
     axis = figure.subplots()
-    left_out = re.compile("digits|undistorted")
-    colours = {"plain": figures.GREY, "train_mnist_fast": "black"}
-    markers = {"plain": "s", "train_mnist_fast": "^"}
-    offsets = {"short": (0, -16), "default": (-13, -15), "40 epochs": (32, 6)}  # of labels among other dots
-    for name in dict.fromkeys(run["name"] for run in runs if "accuracy" in run and not left_out.search(run["name"])):
-        dots = [(run["seconds"], 100 * (1 - run["accuracy"])) for run in runs if run["name"] == name]
-        colour = colours.get(name, figures.BLUE)
-        axis.scatter(*zip(*dots), s=22, color=colour, marker=markers.get(name, "o"), alpha=0.7, linewidths=0)
-        label, offset = {"plain": "plain recipe, 20 epochs"}.get(name, name), offsets.get(name, (0, 8))
-        x = statistics.median(seconds for seconds, _ in dots)
-        y = (max if offset[1] > 0 else min)(error for _, error in dots)
-        axis.annotate(label, (x, y), offset, textcoords="offset points", ha="center", color=colour)
-    axis.margins(0.12)
-    axis.set(
-        xscale="log", yscale="log", xlabel="training seconds", ylabel="test error, %", title="Every dot is one run"
+    for name, (label, colour, marker) in STYLES.items():
+        x, y = zip(*groups[name])
+        axis.scatter(x, y, s=36, color=colour, marker=marker, alpha=0.75, linewidths=0, label=f"{label} (n = {len(x)})")
+    median = lambda name, axis: statistics.median(point[axis] for point in groups[name])
+    axis.set(xscale="log", yscale="log", xlabel="training seconds", ylabel="test error, %")
+    to_99 = statistics.median(run["to_99"] for run in runs if run["name"] == "plain" and run["to_99"])
+    axis.set_title(
+        f"To 1% error {to_99 / median('short', 0):.0f} times as fast as the plain recipe; "
+        f"{median('default', 1):.2f}% error in {median('default', 0):.0f} s"
     )
     for ticks, values in (
         (axis.yaxis, [0.3, 0.4, 0.5, 0.7, 1, 1.5, 2]),
@@ -207,14 +220,15 @@ def picture(runs):
         ticks.set_major_locator(FixedLocator(values))
         ticks.set_minor_locator(FixedLocator([]))
         ticks.set_major_formatter("{x:g}")
+    axis.legend(frameon=False)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def write_results(runs):
-    """results.md and results.png, as soon as there is something of everything that is compared."""
-    compared = {"matmul", "plain", "train_mnist_fast", "short", "default", "5 epochs, undistorted"}
+    """Write results.md and results.png once there is a run of everything that is compared."""
+    compared = {"matmul", "5 epochs, undistorted", *STYLES} - {"sweep"}
     if compared <= {run["name"] for run in runs}:
         files.write(HERE / "results.md", results(runs).encode())
         figures.save(picture(runs), HERE / "results.png")

@@ -1,1 +1,1 @@
-"""What both notebooks share: MNIST's files, the network, its distortions, figures and handwriting."""
+"""The code that workspace.ipynb and playground.ipynb share."""

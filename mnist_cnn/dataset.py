@@ -1,4 +1,4 @@
-"""One split of MNIST, or of any data set in its format, in memory; its mean and standard deviation."""
+"""Loading one split of MNIST, or of any data set in its format; its mean and standard deviation."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from mnist_cnn.idx import FILES, IDXError, find, read_idx
 def load_split(root, split, classes=10):
     """Load the images and labels of one split.
 
-    root: the folder with the four files, in `train/` and `test/` or flat, gzip-compressed or not.
+    root: the folder with the four files, in `train/` and `test/` or side by side, gzip-compressed or not.
     split: "train" or "test".
-    classes: how many classes there are; labels run from 0 to classes - 1.
-    Returns (images, labels): uint8 (N, 1, 28, 28), 0 = paper .. 255 = ink, and int64 (N,).
-    Raises IDXError if the files are damaged, do not belong together or are not MNIST's format
-    (with the conversion that is needed), FileNotFoundError if one is missing.
+    classes: the number of classes. Labels range from 0 to classes - 1.
+    Returns (images, labels): uint8 (N, 1, 28, 28), from 0 (paper) to 255 (ink), and int64 (N,).
+    Raises FileNotFoundError if a file is missing; IDXError if the files are damaged, do not belong together or do not
+    have MNIST's format. The message says how to convert them.
     """
     if split not in FILES:
         raise ValueError(f'expected split "train" or "test", found {split!r}')
@@ -35,10 +35,10 @@ def load_split(root, split, classes=10):
 
 
 def mean_std(images):
-    """Mean and standard deviation of all pixels of uint8 `images`, as two floats in [0, 1] units.
+    """Return the mean and standard deviation of all pixels of uint8 `images`, as floats in [0, 1] units.
 
-    Exact: computed from the 256 counts of the pixel values, without a floating-point copy.
-    Raises TypeError for another dtype, ValueError for no images.
+    They are exact: computed from the counts of the 256 pixel values, without a floating-point copy of the images.
+    Raises TypeError for another dtype, ValueError if there are no images.
     """
     if images.dtype != torch.uint8:
         raise TypeError(f"expected uint8 images, found {images.dtype}")
@@ -52,15 +52,15 @@ def mean_std(images):
 
 
 def check_variety(split, images, labels):
-    """Raise ValueError for digits from which nothing can be learned: all alike, or all of one class.
+    """Raise ValueError if nothing can be learned, because all images are equal or all labels are.
 
-    split: its name, for the message. images: (N, 1, 28, 28), labels: (N,), N of at least 1.
+    split: its name, for the message. images: (N, 1, 28, 28); labels: (N,); N is at least 1.
     """
     darkest, lightest = images.amin(dim=0), images.amax(dim=0)
     if torch.equal(darkest, lightest):
-        alike = f"all {darkest.min()}" if darkest.min() == darkest.max() else "the same in each"
+        pixels = f"all {darkest.min()}" if darkest.min() == darkest.max() else "the same in each"
         raise ValueError(
-            f"{split}: expected images that differ, found {len(images):,} with pixels {alike}: check the files"
+            f"{split}: expected images that differ, found {len(images):,} with pixels {pixels}: check the files"
         )
     if len(labels.unique()) == 1:
         raise ValueError(
@@ -71,7 +71,7 @@ def check_variety(split, images, labels):
 def _check_images(images, path):
     if images.dtype != np.uint8:
         low, high = (images.min(), images.max()) if images.size else (0, 0)
-        unsigned = f", which hold uint{8 * images.itemsize}: view them as that first" * bool(low < 0)
+        unsigned = f", probably uint{8 * images.itemsize}: view them as that first" * bool(low < 0)
         raise IDXError(
             f"{path}: expected uint8 pixels, found {images.dtype} from {low:g} to {high:g}{unsigned}; "
             "divide them by their maximum, multiply by 255, and convert them to uint8"
@@ -94,9 +94,9 @@ def _check_labels(labels, path, classes):
         raise IDXError(f"{path}: expected integer labels of shape (N,), found {labels.dtype} {labels.shape}")
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         hint = (
-            "EMNIST counts its letters from 1 and stores its images transposed: subtract 1 from the labels and "
-            "transpose each image"
+            "EMNIST's letters start at 1 and its images are transposed: subtract 1 from the labels and transpose each "
+            "image"
             if labels.min() == 1
-            else "does the number of classes in the settings fit this data set?"
+            else "does CLASS_NAMES in the settings fit this data set?"
         )
         raise IDXError(f"{path}: expected labels 0 to {classes - 1}, found {labels.min()} to {labels.max()}: {hint}")

@@ -1,59 +1,75 @@
-"""Every picture that is shown or saved: functions that take numbers and return a matplotlib Figure.
+"""All figures: functions that take numbers and return a matplotlib Figure.
 
-Digits are drawn as ink on paper. A wrong answer is drawn white on black in a thick frame, so that it
-is unmistakable without colour too. Colours: Okabe and Ito's palette for the colour-blind.
+Digits are drawn as ink on paper. Digits with a wrong answer are white on black in a thick frame, so that they stand out
+in black and white, too. Colours are from Okabe and Ito's palette for the colour-blind. Figures are drawn in
+matplotlib's default style, whatever style the user has chosen.
 """
 
 import io
 import math
 import textwrap
 
+import matplotlib.figure
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, style
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from scipy.stats import binomtest
 
 from mnist_cnn import files
 
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
+BLUE, SKY, GREEN, VERMILION, GREY = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#767676"
 HALO = [withStroke(linewidth=3, foreground="white")]
 MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", "#F0A070", VERMILION])
+ACTIVATIONS = LinearSegmentedColormap.from_list("activations", ["#eef0f3", BLUE])  # as on the drawing pad
+CAPTION = 13  # points; a digit's caption is then about 9 pixels high where the figure is 400 pixels wide
+default_style = style.context("default")
+
+
+class Figure(matplotlib.figure.Figure):
+    """A Figure that a notebook shows exactly as `save` writes it."""
+
+    @default_style
+    def _repr_png_(self):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+        return buffer.getvalue()
 
 
 def save(figure, path):
-    """Save the figure as a PNG: the same bytes for the same numbers, never half a file (OSError)."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
-    files.write(path, buffer.getvalue())
+    """Save the figure as a PNG file. The same numbers give the same bytes. Raises OSError as `files.write` does."""
+    files.write(path, figure._repr_png_())
 
 
+@default_style
 def digits(images, captions, wrong=None, columns=10, title=""):
     """A grid of digits, each with a caption.
 
     images: (N, 28, 28) or (N, 1, 28, 28), uint8 or [0, 1]; captions: N strings.
     wrong: N booleans, the digits to draw inverted and framed.
-    columns: how many there are beside each other, or fewer if long captions leave no room for so many.
+    columns: number of digits per row; fewer if the captions are too long for so many.
     """
     n = len(images)
     wrong = np.zeros(n, bool) if wrong is None else np.asarray(wrong)
-    captions = [_wrapped(caption, 17) for caption in captions]
+    captions = [_wrap(caption, 12) for caption in captions]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    longest = max((len(line) for caption in captions for line in caption.split("\n")), default=1)
-    width = max(0.95, 0.085 * longest)  # inches; a bold letter takes about 0.085
-    columns = max(1, min(columns, int(0.95 * columns / width)))
+    longest = max((_inches(line) for caption in captions for line in caption.split("\n")), default=0)
+    width = max(0.8, longest + 0.05)  # inches
+    columns = max(1, min(columns, int(8.5 / width)))
     rows = max(1, math.ceil(n / columns))
-    figure = Figure(figsize=(width * columns + 0.2, (0.82 + 0.17 * lines) * rows + 0.5), layout="constrained")
-    figure.suptitle(title)
+    figure = Figure(figsize=(width * columns, (0.72 + 0.22 * lines) * rows + 0.5), layout="constrained")
+    figure.suptitle(_wrap(title, 60))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         _hide(axis)
         axis.set_frame_on(False)
     for axis, image, caption, is_wrong in zip(axes, images, captions, wrong):
         _image(axis, image, cmap="gray" if is_wrong else "gray_r")
-        axis.set_title(caption, fontsize=9, color=VERMILION if is_wrong else "black", pad=3)
+        axis.set_title(caption, fontsize=CAPTION, color=VERMILION if is_wrong else "black", pad=3)
         if is_wrong:
             axis.set_frame_on(True)
             axis.title.set_fontweight("bold")
@@ -61,16 +77,21 @@ def digits(images, captions, wrong=None, columns=10, title=""):
     return figure
 
 
+@default_style
 def loss(train, validation=()):
-    """Loss against epoch, on a logarithmic scale. train, validation: one mean cross-entropy an epoch."""
+    """Loss against epoch, on a logarithmic scale. train, validation: mean cross-entropy of each epoch."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = _axis(figure, xlabel="epoch", ylabel="cross-entropy (logarithmic)")
-    epochs = lambda losses: range(1, len(losses) + 1)  # stopped between the two, training has one more
+    epochs = lambda losses: range(1, len(losses) + 1)  # if stopped between the two, `train` has one more
     axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training")
     if len(validation):
         axis.plot(epochs(validation), validation, "s--", color=VERMILION, markersize=3, label="held out")
     if len(train):
         axis.set_yscale("log")
+        (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+        axis.set_xlim(min(left, 0), max(right, 2))  # even one epoch gets wide axes
+        if high < 5 * low:
+            axis.set_ylim(low / 3, high * 3)
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter("{x:g}")
@@ -84,8 +105,9 @@ def loss(train, validation=()):
     return figure
 
 
+@default_style
 def confusion(matrix, class_names):
-    """How often each given class (row) was read as each class (column); the diagonal is muted.
+    """How often each label (row) got each answer (column). The diagonal is muted.
 
     matrix: (classes, classes) counts.
     """
@@ -118,22 +140,27 @@ def confusion(matrix, class_names):
     return figure
 
 
+@default_style
 def probabilities(image, values, class_names, label=None):
-    """One digit and how probable each class is. image: (28, 28) or (1, 28, 28); values: (classes,)."""
+    """One digit and the probability of each class. image: (28, 28) or (1, 28, 28); values: (classes,)."""
     figure = Figure(figsize=(7, 0.6 + 0.25 * max(len(values), 8)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     _image(left, image)
     answer = int(np.asarray(values).argmax())
     wrong = label is not None and answer != label
-    given = "" if label is None else f", labelled {class_names[label]}{': wrong' if wrong else ''}"
-    figure.suptitle(f"read as {class_names[answer]}{given}", color=VERMILION if wrong else "black")
+    given = "" if label is None else f", label {class_names[label]}{': wrong' if wrong else ''}"
+    figure.suptitle(f"answer {class_names[answer]}{given}", color=VERMILION if wrong else "black")
     _bars(right, values, class_names)
     return figure
 
 
+@default_style
 def feature_maps(kernels, image, first, second):
-    """What both convolutions see. kernels (10, 5, 5), image (28, 28), first (10, h, w), second (20, h, w)."""
-    figure = Figure(figsize=(9.5, 4.7), layout="constrained")
+    """The feature maps of both convolutions.
+
+    kernels: (10, 5, 5), of the first one; image: (28, 28); first: (10, h, w); second: (20, h, w).
+    """
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1])
     grid = top.subplots(2, len(first) + 1, squeeze=False)
     kernels, first, second = map(np.asarray, (kernels, first, second))
@@ -144,19 +171,17 @@ def feature_maps(kernels, image, first, second):
     grid[0, 0].set_frame_on(False)
     for channel, (kernel, activation) in enumerate(zip(kernels, first), start=1):
         grid[0, channel].imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit)
-        grid[1, channel].imshow(activation, cmap="viridis", vmin=0, vmax=first.max())
-    top.suptitle(
-        "First layer: its 10 kernels (blue adds, red subtracts), and where each finds its pattern", fontsize=11
-    )
+        grid[1, channel].imshow(activation, cmap=ACTIVATIONS, vmin=0, vmax=first.max())
+    top.suptitle("First layer: 10 kernels (blue adds, red subtracts), and their feature maps", fontsize=11)
     for axis, activation in zip(bottom.subplots(2, len(second) // 2).flat, second):
-        axis.imshow(activation, cmap="viridis", vmin=0, vmax=second.max())
+        axis.imshow(activation, cmap=ACTIVATIONS, vmin=0, vmax=second.max())
         _hide(axis)
-    bottom.suptitle("Second layer: its 20 feature maps (bright is strong)", fontsize=11)
+    bottom.suptitle("Second layer: 20 feature maps (dark is strong)", fontsize=11)
     return figure
 
 
 def thumbnail(picture, side=400):
-    """A picture as `pictures` shows it: (H, W, 3 or 4) in [0, 1], both sides averaged down to less than twice `side`.
+    """Average a picture down for `pictures`: (H, W, 3 or 4) in [0, 1], both sides less than twice `side`.
 
     picture: array (H, W), or (H, W, C) with C = 2 (grey, opacity), 3 or 4; uint8 or uint16.
     """
@@ -170,15 +195,16 @@ def thumbnail(picture, side=400):
     return small[..., [0, 0, 0, 1][: channels + 2]] if channels < 3 else small
 
 
-def pictures(thumbnails, seen, captions, columns=8):
-    """Pictures as they came, above what the network sees of them and what it says.
+@default_style
+def pictures(thumbnails, seen, captions, columns=4):
+    """Pictures, and below each the digit that the network sees, with its caption.
 
-    thumbnails: arrays (H, W, 3 or 4) in [0, 1]; seen: (N, 28, 28); captions: N strings.
+    thumbnails: N arrays (H, W, 3 or 4) in [0, 1]; seen: (N, 28, 28); captions: N strings.
     """
     n = len(thumbnails)
     columns = min(n, columns)
     rows = math.ceil(n / columns)
-    figure = Figure(figsize=(1.6 * columns, 4 * rows), layout="constrained")
+    figure = Figure(figsize=(1.8 * columns, 3.7 * rows), layout="constrained")
     axes = figure.subplots(2 * rows, columns, squeeze=False)
     for axis in axes.flat:
         _hide(axis)
@@ -187,20 +213,21 @@ def pictures(thumbnails, seen, captions, columns=8):
     for top, bottom, thumbnail, image, caption in zip(above, below, thumbnails, seen, captions):
         top.imshow(thumbnail)
         _image(bottom, image)
-        bottom.set_title(_wrapped(caption, 16), fontsize=11)
+        bottom.set_title(_wrap(caption, 16), fontsize=CAPTION)
         for axis in (top, bottom):
             axis.set_frame_on(True)
     return figure
 
 
-def evidence(image, maps, titles):
-    """Which pixels spoke for a class (blue) and which against it (red). image: (28, 28); maps: (N, 28, 28)."""
+@default_style
+def attribution(image, maps, titles):
+    """Which pixels count for a class (blue) and which against it (red). image: (28, 28); maps: (N, 28, 28)."""
     figure = Figure(figsize=(2.9 * (len(maps) + 1), 3.5), layout="constrained")
-    figure.suptitle("Blue ink spoke for the class, red ink against it")
+    figure.suptitle("Blue pixels count for the class, red ones against it")
     first, *others = figure.subplots(1, len(maps) + 1)
     image, maps = np.asarray(image), np.asarray(maps)
     _image(first, image)
-    first.set_title("what it saw")
+    first.set_title("the digit")
     limit = np.abs(maps).max() or 1
     for axis, values, title in zip(others, maps, titles):
         axis.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
@@ -210,8 +237,9 @@ def evidence(image, maps, titles):
     return figure
 
 
+@default_style
 def embedding(points, labels, wrong, class_names):
-    """Digits as points in the plane, coloured by label; mistakes are ringed. points: (N, 2); wrong: (N,) bool."""
+    """Digits as points in the plane, coloured by label, mistakes circled. points: (N, 2); labels: (N,); wrong: (N,)."""
     figure = Figure(figsize=(7.5, 6.5), layout="constrained")
     axis = figure.subplots()
     colours = colormaps["tab10"].colors
@@ -223,36 +251,48 @@ def embedding(points, labels, wrong, class_names):
         axis.text(
             *np.median(mine, axis=0), name, fontsize=16, fontweight="bold", ha="center", va="center", path_effects=HALO
         )
-    axis.scatter(*points[wrong].T, s=60, facecolors="none", edgecolors="black", label="read wrongly")
+    axis.scatter(*points[wrong].T, s=60, facecolors="none", edgecolors="black", label="wrong answer")
     axis.legend(frameon=False)
-    axis.set_title(f"{len(points):,} test images as the last layer sees them; {wrong.sum():,} read wrongly")
+    axis.set_title(f"{len(points):,} test images as the last layer sees them; {wrong.sum():,} wrong answers")
     _hide(axis)
     axis.set_frame_on(False)
     return figure
 
 
-def reliability(confidence, accuracy, counts, error):
-    """How often the network is right where it says so. All three (bins,); error: the expected calibration error."""
+@default_style
+def reliability(confidence, right, counts):
+    """The share of right answers against confidence (Guo et al. 2017), with 95% intervals of this share (Wilson 1927).
+
+    All three (bins,): mean confidence of the answers in each bin, how many of them are right, how many there are.
+    """
+    confidence, right, counts = map(np.asarray, (confidence, right, counts))
+    shares = right / counts
+    error = (counts * np.abs(confidence - shares)).sum() / counts.sum()
+    intervals = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(right, counts)]
+    low, high = np.transpose(intervals)
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axis = _axis(figure, xlabel="probability of the answer", ylabel="share of right answers")
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
-    axis.plot(confidence, accuracy, "o-", color=BLUE, label="this network")
-    for x, y, count in zip(confidence, accuracy, counts):
-        place = {"xytext": (6, -10), "textcoords": "offset points", "path_effects": HALO}
-        axis.annotate(f"{count:,}", (x, y), fontsize=8, **place)
-    axis.legend(frameon=False)
-    axis.set_title(f"Expected calibration error {error:.2%}; beside each dot, how many images")
+    spans = np.maximum([shares - low, high - shares], 0)  # rounding may put a share just outside its interval
+    axis.errorbar(confidence, shares, spans, fmt="o", color=BLUE, capsize=3, label="this network, 95% interval")
+    for x, y, count in zip(confidence, low, counts):
+        place = {"xytext": (0, -5), "textcoords": "offset points", "path_effects": HALO}
+        axis.annotate(f"{count:,}", (x, y), fontsize=8, ha="center", va="top", **place)
+    axis.set(xlim=(0, 1.05), ylim=(-0.1, 1.1), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
+    axis.legend(frameon=False, loc="lower right")
+    axis.set_title(f"Expected calibration error {error:.2%}\nBelow each interval: the number of images")
     axis.grid(alpha=0.3)
     return figure
 
 
-def graph(nodes):
-    """The computation, top to bottom. nodes: (name, output shape, number of parameters) for each step."""
-    figure = Figure(figsize=(6.4, 0.56 * len(nodes) + 0.6), layout="constrained")
+@default_style
+def architecture(steps):
+    """The computation, from top to bottom. steps: (name, output shape, number of parameters) of each."""
+    figure = Figure(figsize=(6.4, 0.56 * len(steps) + 0.6), layout="constrained")
     axis = figure.subplots()
-    axis.set(xlim=(0, 10), ylim=(len(nodes) - 0.6, -0.5))
+    axis.set(xlim=(0, 10), ylim=(len(steps) - 0.6, -0.5))
     axis.axis("off")
-    for row, (name, shape, parameters) in enumerate(nodes):
+    for row, (name, shape, parameters) in enumerate(steps):
         colour = "#CFE5F3" if parameters else "#F0F0F0"
         axis.add_patch(FancyBboxPatch((0.3, row - 0.22), 6, 0.44, boxstyle="round,pad=0.04", fc=colour, ec=GREY))
         axis.text(0.5, row, name, va="center")
@@ -261,7 +301,7 @@ def graph(nodes):
         axis.text(6.8, row, " \u00d7 ".join(map(str, shape)), va="center")
         if row:
             axis.annotate("", (3.3, row - 0.26), (3.3, row - 0.74), arrowprops={"arrowstyle": "->", "color": GREY})
-    total = sum(parameters for _, _, parameters in nodes)
+    total = sum(parameters for _, _, parameters in steps)
     axis.set_title(f"{total:,} parameters; on the right, the shape of what each step gives")
     return figure
 
@@ -271,6 +311,11 @@ def _axis(figure, **labels):
     axis.set(**labels)
     axis.spines[["top", "right"]].set_visible(False)
     return axis
+
+
+def _inches(caption):
+    """The width of a line of a caption, in bold."""
+    return TextPath((0, 0), caption, size=CAPTION, prop=FontProperties(weight="bold")).get_extents().width / 72
 
 
 def _hide(axis):
@@ -283,14 +328,14 @@ def _image(axis, image, cmap="gray_r"):
     _hide(axis)
 
 
-def _wrapped(text, width):
-    """The text with each of its lines broken between words where it gets longer than `width` letters."""
+def _wrap(text, width):
+    """Break each line of the text between words so that it has at most `width` letters."""
     lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
     return "\n".join(lines)
 
 
 def _bars(axis, values, class_names):
-    """Horizontal bars with their percentages; the largest in colour."""
+    """Horizontal bars with their percentages, the largest in colour."""
     values = np.asarray(values)
     colours = np.where(np.arange(len(values)) == values.argmax(), BLUE, "#B8B8B8")
     bars = axis.barh(class_names, values, color=colours)

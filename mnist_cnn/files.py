@@ -1,4 +1,4 @@
-"""Writing a file so that no fault leaves half of one."""
+"""Writing a file completely or not at all."""
 
 import contextlib
 import os
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def write(path, data):
-    """Write the bytes `data` to `path`: beside it first, then renamed over it in one step.
+    """Write the bytes `data` to a temporary file beside `path`, then rename it to `path`.
 
-    A crash, a full disk or an interrupt leaves the old file whole. What a killed process leaves
-    behind is one file, `.NAME.tmp`, which the next write of the same file replaces.
+    A crash, a full disk or an interrupt leaves the old file intact. A killed process may leave the temporary file,
+    `.NAME.tmp`, which the next write of the same file replaces.
 
-    Raises OSError, with the file's name and the system's reason, if it cannot be written.
+    Raises OSError, with the file's name and the system's reason, if the file cannot be written.
     """
     path = Path(os.path.realpath(path))  # a symbolic link stays one
     temporary = path.with_name(f".{path.name}.tmp")
@@ -23,7 +23,7 @@ def write(path, data):
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the first error says more
-            temporary.unlink(missing_ok=True)
+            temporary.unlink()
         if not isinstance(error, OSError):
             raise
         raise type(error)(

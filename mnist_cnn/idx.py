@@ -1,7 +1,7 @@
 """The IDX file format, as http://yann.lecun.com/exdb/mnist (archived) describes it.
 
-A file is: two zero bytes, a type byte, a rank byte, one big-endian 32-bit size for each
-dimension, then the values in row-major order, big-endian.
+A file consists of two zero bytes, a type byte, a rank byte, one big-endian 32-bit size per dimension, and the values
+in row-major order, big-endian.
 """
 
 import gzip
@@ -20,30 +20,30 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 
-OTHERS = {  # how the names of such files start, and what makes MNIST's format of them
-    "emnist-": "transpose each image; the labels of EMNIST's letters count from 1: subtract 1",
-    "qmnist-": "of the many columns of QMNIST's labels keep the first, labels[:, 0], as uint8",
+OTHERS = {  # prefixes of related data sets, and how to convert them to MNIST's format
+    "emnist-": "transpose each image; the labels of EMNIST's letters start at 1: subtract 1",
+    "qmnist-": "of the many columns of QMNIST's labels, keep the first, labels[:, 0], as uint8",
 }
 
 
 class IDXError(ValueError):
-    """The file is not what it should be. The message names it, what was expected and what was found."""
+    """A file has the wrong content. The message names the file, what was expected and what was found."""
 
 
 def find(path):
-    """`path` if there is such a file, else `path` + ".gz" if there is that, else None."""
+    """Return `path` if it exists, else `path` + ".gz" if that exists, else None."""
     path = Path(path)
     return next((p for p in (path, Path(f"{path}.gz")) if p.exists()), None)
 
 
 def read_idx(path):
-    """Read one IDX file, plain or gzip-compressed (told by its content, not by its name).
+    """Read one IDX file, plain or gzip-compressed (its content decides, not its name).
 
-    path: the file; where it does not exist, `path` + ".gz" is read.
-    Returns a writable numpy.ndarray in native byte order: uint8, int8, int16, int32, float32 or
-    float64, of rank 0 to 64.
-    Raises IDXError for a file that is not IDX, is damaged, or holds more or less than its header
-    announces, before any memory is taken for what is not there; FileNotFoundError if it is missing.
+    path: the file. If it does not exist, `path` + ".gz" is read.
+    Returns a writable numpy.ndarray in native byte order: uint8, int8, int16, int32, float32 or float64, of rank 0
+    to 64.
+    Raises FileNotFoundError if the file is missing; IDXError if it is not IDX, is damaged, or holds more or less data
+    than its header announces. Memory is only allocated for data that is there.
     """
     found = find(path)
     if found is None:
@@ -61,12 +61,12 @@ def read_idx(path):
                 return _parse(unpacked, found)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise IDXError(
-                f"{found}: expected a whole gzip file, found a truncated or corrupt one ({error}). Download it again"
+                f"{found}: expected a gzip file, found a truncated or corrupt one ({error}). Download it again"
             ) from error
 
 
 def _parse(file, path):
-    """Read the header, then no more than one byte beyond what it announces."""
+    """Read the header, then at most one byte more than it announces."""
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0":
         raise IDXError(f"{path}: {_not_idx(head + file.read(60))}")
@@ -86,7 +86,7 @@ def _parse(file, path):
         raise IDXError(f"{path}: expected a shape that fits into memory, found {shape}")
 
     expected = math.prod(shape) * dtype.itemsize
-    data = bytearray()  # grows with what is really there, whatever the header announces
+    data = bytearray()  # grows with the data in the file, whatever the header announces
     while chunk := file.read(min(2**20, expected + 1 - len(data))):
         data += chunk
     if len(data) != expected:
@@ -97,14 +97,14 @@ def _parse(file, path):
 
 
 def _not_idx(start):
-    """Say what a file that starts with the bytes `start` is, if not IDX."""
+    """Describe a file that is not IDX and starts with the bytes `start`."""
     expected = "expected an IDX file (two zero bytes, a type byte, a rank byte), found"
     if not start:
         return f"{expected} an empty file. Download it again"
     if start.startswith(b"version https://git-lfs"):
-        return f"{expected} a Git LFS pointer in place of the data. Run `git lfs pull`"
+        return f"{expected} a Git LFS pointer instead of the data. Run `git lfs pull`"
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return f"{expected} an HTML or XML page saved in place of the data. Download the file itself"
+        return f"{expected} an HTML or XML page instead of the data. Download the file itself"
     if len(start) < 4:
         return f"{expected} only {len(start)} bytes: the header is truncated. Download it again"
     return f"{expected} the bytes {start[:4].hex(' ')}"

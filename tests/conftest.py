@@ -1,4 +1,4 @@
-"""What several tests share: MNIST, the weights as committed, copies of the repository, a browser, JupyterLab."""
+"""Fixtures: MNIST, the committed weights, copies of the repository, a browser, JupyterLab."""
 
 import json
 import os
@@ -8,34 +8,26 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from mnist_cnn.dataset import load_split
-from mnist_cnn.model import load_weights
+from mnist_cnn.weights import load_weights
+from tests.helpers import DATA, ROOT, committed
+from tests.pad import find_chromium
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 180_000  # milliseconds, for a busy machine
-HARMLESS = "Could not restore the debugger state"  # JupyterLab tells its console so when a kernel is restarted
-
-
-def committed(name):
-    """The bytes of a file as last committed: `make train` and `make benchmark` may have written it anew."""
-    git = ["git", "show", f"HEAD:./{name}"]
-    shown = subprocess.run(git, cwd=ROOT, capture_output=True) if shutil.which("git") else None
-    return shown.stdout if shown and shown.returncode == 0 else (ROOT / name).read_bytes()
+HARMLESS = "Could not restore the debugger state"  # JupyterLab logs this when a kernel is restarted
 
 
 @pytest.fixture(scope="session")
 def train_split():
-    return load_split(ROOT / "dataset", "train")
+    return load_split(DATA, "train")
 
 
 @pytest.fixture(scope="session")
 def test_split():
-    return load_split(ROOT / "dataset", "test")
+    return load_split(DATA, "test")
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +46,13 @@ def model(weights):
 
 @pytest.fixture(scope="session")
 def copy_of_repository(tmp_path_factory):
-    """A function that makes a fresh copy of what the notebooks need, but for the data, in a temporary folder."""
+    """A function that copies everything that the notebooks need, except the data, into a new temporary folder."""
 
     def copy():
         folder = tmp_path_factory.mktemp("copy")
         for name in ("workspace.ipynb", "playground.ipynb", "MNIST-MODEL.pth"):
             shutil.copy(ROOT / name, folder)
-        for name in ("mnist_cnn", "pictures"):
+        for name in ("mnist_cnn", "pictures", "tools"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         return folder
 
@@ -69,10 +61,10 @@ def copy_of_repository(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless browser; without one these tests skip, but never under CI=true."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """A headless browser. Without one these tests are skipped, except with CI=true, where they fail."""
+    program = find_chromium()
     if program is None:
-        reason = "no chromium, chromium-browser or google-chrome, in which the pad and the notebooks are tested"
+        reason = "needs chromium, chromium-browser or google-chrome"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
@@ -83,7 +75,7 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
-    """A function that opens a page; at the end of the test no request has left and the console had no error."""
+    """A function that opens a page. At the end of the test, no request has left and the console shows no error."""
     contexts, faults = [], []
 
     def complain(text):
@@ -135,7 +127,7 @@ def jupyterlab(tmp_path_factory):
         command += ["--IdentityProvider.token=", "--LabApp.extension_manager=readonly"]
         environment = {f"JUPYTER_{name.upper()}_DIR": str(place) for name, place in places.items()}
         environment |= {"HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "1"}
-        environment |= {"OMP_NUM_THREADS": "1"}  # on a busy machine two threads wait for each other most of the time
+        environment |= {"OMP_NUM_THREADS": "1"}  # on a busy machine, two threads mostly wait for each other
         log = home / "lab.log"
         with open(log, "wb") as file:
             server = subprocess.Popen(command, env=os.environ | environment, stdout=file, stderr=file, cwd=folder)
@@ -154,19 +146,3 @@ def jupyterlab(tmp_path_factory):
         server.terminate()
     for server in servers:
         server.wait(30)
-
-
-def texts_apart(figure):
-    """Assert that no text of the figure is cut off or overlaps another; returns them all."""
-    figure.draw_without_rendering()
-    frame = figure.bbox
-    texts = [text for text in figure.findobj(match=lambda a: hasattr(a, "get_text")) if text.get_text()]
-    boxes = [text.get_window_extent() for text in texts if text.get_visible()]
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    return " ".join(text.get_text() for text in texts)
-
-
-def wait_until_idle(page):
-    """Wait until the kernel of the notebook that is open in JupyterLab has nothing more to do."""
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=PATIENCE)

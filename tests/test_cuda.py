@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mnist_cnn import cuda
 from mnist_cnn.model import MNIST_CNN
-from mnist_cnn.muon import MuonWithAdamW
+from mnist_cnn.training import CudaGraph, MuonWithAdamW
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -33,4 +32,4 @@ def test_a_graph_learns_what_the_function_learns():
             yield learn(batch, labels).item()
             scheduler.step()
 
-    assert list(losses(cuda.Graphed)) == pytest.approx(list(losses(lambda learn: learn)), rel=1e-2)
+    assert list(losses(CudaGraph)) == pytest.approx(list(losses(lambda learn: learn)), rel=1e-2)

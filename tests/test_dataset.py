@@ -4,11 +4,10 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
-from test_idx import idx_bytes
 
 from mnist_cnn.dataset import check_variety, load_split, mean_std
 from mnist_cnn.idx import FILES, IDXError
+from tests.helpers import ROOT, idx_bytes
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 LABELS = np.array([0, 9, 4], np.uint8)

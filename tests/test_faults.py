@@ -1,4 +1,4 @@
-"""Runs that go wrong: killed, out of order, twice, interrupted, without room, with data that teach nothing."""
+"""Runs that go wrong: killed, stopped, repeated, on a full disk, with data from which nothing can be learned."""
 
 import os
 import random
@@ -8,27 +8,14 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from nbclient.exceptions import CellExecutionError
-from test_notebooks import DATA, SMALL, check_clean, outputs, printed
 
-from mnist_cnn import notebook
-from mnist_cnn.model import MNIST_CNN, load_weights, save_weights
+from mnist_cnn.model import MNIST_CNN
+from mnist_cnn.weights import load_weights, save_weights
+from tests.helpers import DATA, ROOT, SMALL, check_clean, code_cells, edit, printed, tagged, wrong
 from tests.torture.faults import WRITTEN, Killing, make_read_only, run_in_vain, small_disk
 from tests.torture.large import data_set
-
-
-def code_cells(cells):
-    return [cell for cell in cells if cell.cell_type == "code"]
-
-
-def edit(path, change):
-    """Read the notebook, let `change` have its list of cells, write it."""
-    original = nbformat.read(path, as_version=4)
-    original.cells = change(original.cells) or original.cells
-    nbformat.write(original, path)
-    return path
-
+from tools import run_notebook
 
 FEW = {"EPOCHS": 5, "BATCH_SIZE": 128, "VALIDATION": 500, "DEVICE": "cpu"}  # of the 5,000 training digits of `data`
 
@@ -62,7 +49,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(copy_of_repository, name):
     (folder / name).write_bytes(b"old")
     (folder / f".{name}.tmp").symlink_to("/dev/full")
     with pytest.raises(CellExecutionError, match=rf"{name} could not be written \(No space left on device\)"):
-        notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 1})
+        run_notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 1})
     assert (folder / name).read_bytes() == b"old"
 
 
@@ -84,55 +71,63 @@ def test_every_cell_may_run_twice(copy_of_repository, name, settings):
         settings, *others = code_cells(cells)[1:2] + code_cells(cells)[:1] + code_cells(cells)[2:]
         return [settings, *(nbformat.v4.new_code_cell(cell.source) for cell in others for _ in range(2))]
 
-    check_clean(notebook.run(edit(copy_of_repository() / name, twice), settings))
+    check_clean(run_notebook.run(edit(copy_of_repository() / name, twice), settings))
 
 
-@pytest.mark.parametrize("name, settings", [("workspace.ipynb", SMALL), ("playground.ipynb", {"DATA": DATA})])
-def test_cells_in_the_wrong_order_say_so(copy_of_repository, name, settings):
-    def backwards(cells):
-        first, second, *others = code_cells(cells)
-        for cell in others:
-            cell.metadata.tags = ["raises-exception"]
-        return [first, second, *reversed(others)]
+STOP_AFTER = '''
+import _thread
 
-    executed = notebook.run(edit(copy_of_repository() / name, backwards), settings)
-    errors = [output for output in outputs(executed) if output.output_type == "error"]
-    assert len(errors) > 5
-    for error in errors:
-        assert error.ename == "NameError"
-        assert "is not defined: run the cells above this one first" in error.evalue
+def stop_after(calls, function):
+    """Wrap a function so that its call of this number stops the cell, as the stop button does."""
+    remaining = iter(range(calls - 1, -1, -1))
+
+    def stopping(*arguments):
+        result = function(*arguments)
+        if next(remaining, None) == 0:
+            _thread.interrupt_main()
+        return result
+
+    return stopping
+
+original_update, original_evaluate = update_average, evaluate
+'''
 
 
-@pytest.mark.parametrize("stop", ["at once", "after half an epoch", "while evaluating", "in the last epoch"])
-def test_the_training_may_be_stopped_at_any_time(copy_of_repository, stop):
-    """The kernel gets the signal that the stop button sends."""
-    interrupt = "__import__('_thread').interrupt_main()"
-    source, replacement = {
-        "at once": ("        columns =", f"        {interrupt}\n        columns ="),
-        "after half an epoch": (
-            "total += step",
-            f"steps // 4 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += step",
-        ),
-        "while evaluating": ("validation_losses.append", f"{interrupt}\n{16 * ' '}validation_losses.append"),
-        "in the last epoch": (
-            "total += step",
-            f"steps - 9 == scheduler.last_epoch and {interrupt}\n{20 * ' '}total += step",
-        ),
-    }[stop]
+def before_training(cells, *sources):
+    """Put code cells with these sources before the cell that trains, each followed by another such cell."""
+    train = tagged(cells, "train")
+    new = [nbformat.v4.new_code_cell(text) for source in sources for text in (source, cells[train].source)]
+    return [*cells[:train], nbformat.v4.new_code_cell(STOP_AFTER), *new, *cells[train + 1 :]]
 
-    def change(cells):
-        train = next(cell for cell in cells if "train" in cell.metadata.get("tags", []))
-        assert source in train.source
-        train.source = train.source.replace(source, replacement, 1)
 
+def test_the_training_may_be_stopped_at_any_time_and_continued(copy_of_repository):
+    change = lambda cells: before_training(
+        cells,
+        "update_average = stop_after(1, original_update)",
+        "update_average = stop_after(batches // 2, original_update)",
+        "update_average, evaluate = original_update, stop_after(1, original_evaluate)",
+        "update_average = stop_after(batches + 1, original_update)",
+        "update_average = original_update",
+    )
     folder = copy_of_repository()
     before = (folder / "MNIST-MODEL.pth").read_bytes()
-    executed = notebook.run(edit(folder / "workspace.ipynb", change), {**SMALL, "BATCH_SIZE": 64})
+    executed = run_notebook.run(edit(folder / "workspace.ipynb", change), {**SMALL, "EPOCHS": 4, "BATCH_SIZE": 64})
     check_clean(executed)
-    assert f"Stopped in epoch {2 if stop == 'in the last epoch' else 1}" in printed(executed)
-    saved = (folder / "MNIST-MODEL.pth").read_bytes() != before
-    assert saved == ("predicts the same" in printed(executed)) == (stop != "at once")
+    assert re.findall(r"Stopped in epoch (\d)", printed(executed)) == ["1", "1", "1", "2"]
+    assert re.findall(r"^ +(\d) +\d\.\d{4} .*%", printed(executed), re.MULTILINE) == ["1", "2", "3", "4"]
+    assert wrong(executed) < 1000
+    assert (folder / "MNIST-MODEL.pth").read_bytes() != before
     load_weights(folder / "MNIST-MODEL.pth")
+
+
+def test_a_network_that_learned_nothing_is_not_saved(copy_of_repository):
+    change = lambda cells: before_training(cells, "epoch_batches = stop_after(1, epoch_batches)")
+    folder = copy_of_repository()
+    before = (folder / "MNIST-MODEL.pth").read_bytes()
+    executed = run_notebook.run(edit(folder / "workspace.ipynb", change), SMALL)
+    check_clean(executed)
+    assert "Nothing is learned, so nothing is saved, and MNIST-MODEL.pth is unchanged" in printed(executed)
+    assert (folder / "MNIST-MODEL.pth").read_bytes() == before
 
 
 def test_settings_may_change_without_a_restart(copy_of_repository, data):
@@ -145,44 +140,34 @@ def test_settings_may_change_without_a_restart(copy_of_repository, data):
     ]
 
     def change(cells):
-        hold_out = next(i for i, cell in enumerate(cells) if "held_out, kept = " in cell.source)
-        again = [cell.source for cell in code_cells(cells[hold_out:])]
+        again = [cell.source for cell in code_cells(cells[tagged(cells, "device") :])]
         return cells + [nbformat.v4.new_code_cell(source) for new in changes for source in (new, *again)]
 
-    executed = notebook.run(edit(copy_of_repository() / "workspace.ipynb", change), {**FEW, "DATA": data()})
+    executed = run_notebook.run(edit(copy_of_repository() / "workspace.ipynb", change), {**FEW, "DATA": data()})
     check_clean(executed)
     assert printed(executed).count("predicts the same") == 1 + len(changes)
     assert printed(executed).count("5,000 digits to train on, 0 held out") == len(changes)
 
 
 def test_no_step_to_take_is_told(copy_of_repository):
-    with pytest.raises(
-        CellExecutionError, match="no step to take: EPOCHS is 0, and 5000 digits make 19 batches of 256"
-    ):
-        notebook.run(copy_of_repository() / "workspace.ipynb", {**SMALL, "EPOCHS": 0})
+    with pytest.raises(CellExecutionError, match="no step to take: 5000 digits to train on, BATCH_SIZE=256, EPOCHS=0"):
+        run_notebook.run(copy_of_repository() / "workspace.ipynb", {**SMALL, "EPOCHS": 0})
 
 
 def test_the_playground_refuses_weights_of_another_shape(copy_of_repository):
     folder = copy_of_repository()
     save_weights(MNIST_CNN(0.1, 0.3, classes=26), folder / "MNIST-MODEL.pth")
-    with pytest.raises(CellExecutionError, match="knows 26 classes, CLASS_NAMES names 10: make them agree"):
-        notebook.run(folder / "playground.ipynb", {"DATA": DATA})
+    with pytest.raises(CellExecutionError, match="has 26 classes, but CLASS_NAMES has 10 names: make them agree"):
+        run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
     torch.save(torch.nn.Linear(3, 2).state_dict(), folder / "MNIST-MODEL.pth")
     with pytest.raises(CellExecutionError, match=r"MNIST-MODEL.pth: expected weights with the `mean` and `std`"):
-        notebook.run(folder / "playground.ipynb", {"DATA": DATA})
+        run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
 
 
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
 def test_an_empty_data_folder_is_told(copy_of_repository, tmp_path, name):
     with pytest.raises(CellExecutionError, match="The four files are expected at dataset/train"):
-        notebook.run(copy_of_repository() / name, {"DATA": str(tmp_path)})
-
-
-@pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
-def test_another_working_directory_is_told(copy_of_repository, tmp_path, name):
-    message = re.escape(f"mnist_cnn was not found in the working directory, {tmp_path}")
-    with pytest.raises(CellExecutionError, match=message):
-        notebook.run(copy_of_repository() / name, folder=tmp_path)
+        run_notebook.run(copy_of_repository() / name, {"DATA": str(tmp_path)})
 
 
 # --- loud about numbers ---
@@ -195,7 +180,7 @@ def shuffled(values):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"train_labels": shuffled}, "RuntimeError.*nothing is learned: in epoch 3 the loss"),
+        ({"train_labels": shuffled}, "RuntimeError.*nothing is learned: after 105 steps the loss"),
         (
             {"train_images": np.zeros_like},
             "train: expected images that differ, found 5,000 with pixels all 0: check the files",
@@ -207,17 +192,16 @@ def test_data_that_teach_nothing_are_told_and_the_weights_kept(copy_of_repositor
     folder = copy_of_repository()
     before = (folder / "MNIST-MODEL.pth").read_bytes()
     with pytest.raises(CellExecutionError, match=f"(?s){message}"):
-        notebook.run(folder / "workspace.ipynb", {**FEW, "DATA": data(**changes)})
+        run_notebook.run(folder / "workspace.ipynb", {**FEW, "DATA": data(**changes)})
     assert (folder / "MNIST-MODEL.pth").read_bytes() == before
 
 
 def test_test_digits_that_do_not_fit_are_told_and_the_weights_kept(copy_of_repository, data):
     folder = copy_of_repository()
     before = (folder / "MNIST-MODEL.pth").read_bytes()
-    executed = notebook.run(folder / "workspace.ipynb", {**FEW, "DATA": data(test_labels=shuffled)})
+    executed = run_notebook.run(folder / "workspace.ipynb", {**FEW, "DATA": data(test_labels=shuffled)})
     check_clean(executed)
-    assert "Nothing is learned: always answering the commonest class would be right 11.35%" in printed(executed)
-    assert "nothing is saved: MNIST-MODEL.pth is as it was" in printed(executed)
+    assert "Nothing is learned, so nothing is saved" in printed(executed)
     assert (folder / "MNIST-MODEL.pth").read_bytes() == before
 
 
@@ -225,5 +209,5 @@ def test_a_rate_a_hundred_times_too_high_is_told(copy_of_repository):
     folder = copy_of_repository()
     for settings in ({"LEARNING_RATE": 1}, {"LEARNING_RATE": 2, "LABEL_SMOOTHING": 0.1}):
         with pytest.raises(CellExecutionError, match=r"nothing is learned.*LEARNING_RATE|lower LEARNING_RATE"):
-            notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 4, "BATCH_SIZE": 128, **settings})
+            run_notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 4, "BATCH_SIZE": 128, **settings})
     assert (folder / "MNIST-MODEL.pth").read_bytes() == (ROOT / "MNIST-MODEL.pth").read_bytes()

@@ -1,10 +1,12 @@
 """Figures with names as long as those of clothes: nothing overlaps or is cut off; pictures are shown as they are."""
 
+import matplotlib
 import numpy as np
 import pytest
-from conftest import texts_apart
+from matplotlib import style
 
 from mnist_cnn import figures
+from tests.helpers import texts_apart
 
 NAMES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
@@ -46,3 +48,53 @@ def test_thumbnail(shape, dtype, shown):
     thumbnail = figures.thumbnail(half)
     assert thumbnail.shape == shown
     np.testing.assert_allclose(thumbnail, 0.5, atol=0.01)
+
+
+@pytest.mark.parametrize("losses", [([0.9], []), ([0.9], [0.1]), ([0.9, 0.5], [0.1, 0.08]), ([], [])])
+def test_loss_of_few_epochs_has_wide_axes(losses):
+    figure = figures.loss(*losses)
+    if losses[0]:
+        (left, right), (low, high) = figure.axes[0].get_xlim(), figure.axes[0].get_ylim()
+        assert right - left >= 2
+        assert high >= 5 * low
+
+
+def test_reliability_shows_the_number_of_images_and_the_uncertainty():
+    figure = figures.reliability([0.35, 0.62, 0.98], [1, 16, 985], [2, 20, 1000])
+    texts = texts_apart(figure)
+    assert {"2", "20", "1,000"} <= set(texts.split())
+    assert "error 0.87%" in texts  # (2 * 0.15 + 20 * 0.18 + 1000 * 0.005) / 1022, with the shares 0.5, 0.8 and 0.985
+    (bars,) = figure.axes[0].containers
+    (segments,) = (collection.get_segments() for collection in bars.lines[2])
+    heights = [segment[1, 1] - segment[0, 1] for segment in segments]
+    assert heights[0] > 0.7  # two images say little
+    assert heights[0] > 2 * heights[1] > 10 * heights[2]
+
+
+def test_figures_do_not_depend_on_the_users_style():
+    draw = lambda: [
+        figures.digits(IMAGES, ["5"] * 30, title="Digits")._repr_png_(),
+        figures.loss([0.9, 0.3], [0.2, 0.1])._repr_png_(),
+        figures.confusion(np.eye(10, dtype=int), NAMES)._repr_png_(),
+        figures.feature_maps(np.eye(5)[None].repeat(10, 0), IMAGES[0], IMAGES[:10], IMAGES[:20])._repr_png_(),
+        figures.attribution(IMAGES[0], IMAGES[:2] / 255, ["4", "9"])._repr_png_(),
+    ]
+    expected = draw()
+    users = {"image.origin": "lower", "image.cmap": "jet", "font.size": 30, "savefig.dpi": 50}
+    with style.context("dark_background"), matplotlib.rc_context(users):
+        assert draw() == expected
+
+
+def test_captions_are_readable_where_the_figure_is_400_pixels_wide():
+    for captions in (["7"] * 29 + ["7, not 1"], ["4 as 9\n98%"] * 30, ["Ankle boot as Sneaker"] * 30):
+        figure = figures.digits(IMAGES, captions)
+        inches = figure.axes[0].title.get_fontsize() / 72
+        assert inches * 400 / figure.get_figwidth() >= 8  # pixels
+
+
+def test_mistakes_stand_out_without_colour():
+    right, mistake = figures.digits(IMAGES[:2], ["7", "7, not 1"], [False, True]).axes[:2]
+    assert right.images[0].get_cmap().name == "gray_r"
+    assert mistake.images[0].get_cmap().name == "gray"
+    assert mistake.get_frame_on()
+    assert not right.get_frame_on()

@@ -5,9 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import ROOT
 
 from mnist_cnn.idx import IDXError, read_idx
+from tests.helpers import ROOT, idx_bytes
 
 SHA256 = {
     "train/train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -15,11 +15,6 @@ SHA256 = {
     "test/t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "test/t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-
-
-def idx_bytes(array, code):
-    big_endian = array.astype(array.dtype.newbyteorder(">"))
-    return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + big_endian.tobytes()
 
 
 @pytest.fixture
@@ -74,20 +69,25 @@ def test_gz_is_found_and_the_plain_file_preferred(write, tmp_path):
 @pytest.mark.parametrize(
     "data, message",
     [
-        (b"", "empty"),
-        (b"\0\0\x08", "truncated"),
-        (b"\1" + GOOD[1:], "two zero bytes"),
-        (b"\0\0\x0a\1" + bytes(8), "type byte"),
-        (b"\0\0\x08\xff" + bytes(2000), "at most 64 dimensions"),
-        (GOOD[:10], "sizes in the header"),
-        (GOOD[:-1], "truncated"),
-        (GOOD + b"x", "trailing"),
+        (b"", "found an empty file. Download it again"),
+        (b"\0\0\x08", "found only 3 bytes: the header is truncated"),
+        (b"\1" + GOOD[1:], r"IDX file \(two zero bytes, .* a rank byte\), found the bytes 01 00 0b 03$"),
+        (b"\0\1\x08\0", "found the bytes 00 01 08 00$"),
+        (b"\0\0\x0a\1" + bytes(8), "type byte among 0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E, found 0x0A"),
+        (b"\0\0\x08\x41" + bytes(2000), "at most 64 dimensions, found 65"),
+        (GOOD[:10], "3 sizes in the header, found 1: it is truncated"),
+        (GOOD[:-1], r"48 bytes of data for shape \(2, 3, 4\), found 47: it is truncated"),
+        (GOOD + b"x", "found more: there are trailing bytes"),
         (struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "fits into memory"),
+        (struct.pack(">HBB2I", 0, 0x0E, 2, 2**30, 2**30), r"fits into memory, found \(1073741824, 1073741824\)"),
+        (struct.pack(">HBB2I", 0, 0x0C, 2, 2**30, 2**30), "truncated"),  # 2**62 bytes: numpy could have such a shape
         (struct.pack(">HBB3I", 0, 8, 3, 2**20, 2**10, 2**10) + b"few", "truncated"),
         (struct.pack(">HBB4I", 0, 8, 4, 0, *[2**32 - 1] * 3), "fits into memory"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
-        (b"\n<!DOCTYPE html><html></html>", "HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS.*Run `git lfs pull`"),
+        (b"\n<!DOCTYPE html><html></html>", "HTML or XML page.*Download the file itself"),
         (b"<html>", "HTML"),
+        (b"\xef\xbb\xbf \t\r\n<?xml", "XML"),  # after a byte order mark
+        (b"X<a>", "found the bytes 58 3c 61 3e$"),
     ],
 )
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
@@ -126,9 +126,12 @@ def test_a_gzip_bomb_is_not_unpacked(write):
 
 
 def test_missing_file_says_where_the_four_are_expected(tmp_path):
-    with pytest.raises(FileNotFoundError, match="dataset/train/train-images-idx3-ubyte") as caught:
+    with pytest.raises(FileNotFoundError) as caught:
         read_idx(tmp_path / "none")
-    assert "t10k-labels-idx1-ubyte" in str(caught.value)
+    assert f"{tmp_path}/none is not there, nor is none.gz." in str(caught.value)
+    places = ", ".join(f"dataset/{name}" for name in SHA256)
+    assert f"expected at {places}, or all in one folder; " in str(caught.value)
+    assert "`git checkout -- dataset` brings them back" in str(caught.value)
 
 
 def test_a_folder_is_refused(tmp_path):

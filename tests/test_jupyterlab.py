@@ -1,15 +1,12 @@
 """Both notebooks in a real JupyterLab, worked as a person works them: with the buttons of the toolbar, in a browser."""
 
-import re
-
 import nbformat
 import pytest
-from conftest import PATIENCE, wait_until_idle
 from playwright.sync_api import expect
-from test_notebooks import DATA, SMALL, check_clean, outputs, printed
 
-from mnist_cnn import notebook
-from mnist_cnn.model import load_weights
+from mnist_cnn.weights import load_weights
+from tests.helpers import DATA, PATIENCE, SMALL, check_clean, outputs, printed, wait_until_idle
+from tools import run_notebook
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +22,7 @@ def open_notebook(copy_of_repository, lab, open_page):
     def open(name, settings):
         folder = copy_of_repository()
         content = nbformat.read(folder / name, as_version=4)
-        notebook.replace_settings(content, settings)
+        run_notebook.replace_settings(content, settings)
         for cell in content.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
@@ -90,23 +87,3 @@ def test_playground(open_notebook):
     check_page(page, folder / "playground.ipynb")
     assert page.locator(".jp-OutputArea img").count() > 10
     assert page.locator(".mnist-sketchpad canvas").first.is_visible()
-
-
-def test_stop_button(open_notebook):
-    """Pressed in the middle of training: until then the bar moves, afterwards the cells below run by themselves."""
-    folder, page = open_notebook("workspace.ipynb", {**SMALL, "EPOCHS": 500})
-    (folder / "MNIST-MODEL.pth").unlink()
-    restart_and_run_all(page)
-    training = page.locator(".jp-OutputArea-output", has_text="validation accuracy")
-    training.scroll_into_view_if_needed(timeout=PATIENCE)
-    expect(training).to_contain_text("/9500 [", timeout=PATIENCE)
-    steps = [0]
-    while steps[-1] < 120:  # by then it has learned something
-        page.wait_for_timeout(200)
-        steps += map(int, re.findall(r"(\d+)/9500 ", bar(training)))  # no bar while a line is printed above it
-    assert steps == sorted(steps) and len(set(steps)) > 3
-    press(page, "interrupt")
-    executed = check_page(page, folder / "workspace.ipynb")
-    assert "Stopped in epoch" in printed(executed)
-    assert "predicts the same" in printed(executed)
-    load_weights(folder / "MNIST-MODEL.pth")

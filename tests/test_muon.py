@@ -1,21 +1,36 @@
 import copy
 
+import pytest
 import torch
 from torch import nn
 
-from mnist_cnn.muon import MuonWithAdamW, orthogonalize
+from mnist_cnn.training.muon import MuonWithAdamW, orthogonalize
 
 
-def test_singular_values_come_near_one():
+def newton_schulz(value):
+    """A singular value, as a share of the matrix's norm, after two steps of Jordan's Newton-Schulz iteration."""
+    for _ in range(2):
+        value = 3.4445 * value - 4.7750 * value**3 + 2.0315 * value**5
+    return value
+
+
+@pytest.mark.parametrize("shape", [(10, 25), (20, 250), (25, 10), (1, 5)])
+@pytest.mark.parametrize("scale", [1e-4, 1, 1e4])
+def test_singular_values_come_near_one(shape, scale):
     torch.manual_seed(0)
-    for shape in ((10, 25), (20, 250), (25, 10), (1, 5)):
-        left, values, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
-        matrix = left @ torch.linspace(1, 3, len(values)).diag() @ right
-        for scale in (1e-4, 1, 1e4):
-            near_one = left.T @ orthogonalize(scale * matrix) @ right.T
-            assert 0.68 < near_one.diag().min() <= near_one.diag().max() < 1.21, (shape, scale)
-            torch.testing.assert_close(near_one, near_one.diag().diag(), rtol=0, atol=1e-5)  # in the same directions
+    left, values, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    values = torch.linspace(1, 3, len(values))
+    near_one = left.T @ orthogonalize(scale * left @ values.diag() @ right) @ right.T
+    assert 0.68 < near_one.diag().min() <= near_one.diag().max() < 1.21
+    expected = newton_schulz(values / values.norm())  # in the same directions
+    torch.testing.assert_close(near_one, expected.diag(), rtol=0, atol=2e-3 if scale < 1 else 1e-5)
+
+
+def test_zero_and_tiny_gradients_stay_finite():
     assert not orthogonalize(torch.zeros(10, 25)).any()
+    for size in (1e-7, 1e-12):
+        assert torch.linalg.svdvals(orthogonalize(torch.eye(1, 5) * size)).max() < 1.21
+    assert orthogonalize(torch.rand(3, 4).double()).dtype == torch.float64
 
 
 def seeded_network():
@@ -85,18 +100,32 @@ def test_a_rate_in_a_tensor_takes_the_same_steps():
         torch.testing.assert_close(number, tensor, rtol=0, atol=1e-7)
 
 
-def test_momentum_smooths_the_gradients():
-    """After many equal gradients, one opposite turns the next step less than the gradient turned."""
-    network = seeded_network()
-    optimizer = MuonWithAdamW(network.parameters(), lr=1e-3, weight_decay=0)
-    kernel, generator = network[0].weight, torch.Generator().manual_seed(0)
-    gradient = torch.randn(kernel.shape, generator=generator)
-    steps = []
-    for sign in [1] * 20 + [-1]:
-        for parameter in network.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        kernel.grad = sign * gradient
-        before = kernel.detach().clone()
+@pytest.mark.parametrize("shape", [(8, 3, 5, 5), (40, 3, 3, 3)])
+def test_kernels_take_steps_with_nesterov_momentum(shape):
+    """With momentum 0.9, a step follows the mean of the gradients, then once more a tenth of the newest."""
+    torch.manual_seed(0)
+    kernel, lr, decay = nn.Parameter(torch.randn(shape).double()), 0.3, 0.5
+    optimizer = MuonWithAdamW([kernel], lr=lr, weight_decay=decay)
+    expected, mean = kernel.detach().flatten(1).clone(), 0
+    for _ in range(3):
+        gradient = torch.randn(shape).double()
+        kernel.grad = gradient.clone()
         optimizer.step()
-        steps.append(before - kernel.detach())
-    torch.testing.assert_close(steps[-1], steps[-2], rtol=0.1, atol=1e-5)
+        mean = 0.9 * mean + 0.1 * gradient.flatten(1)
+        direction = orthogonalize(0.9 * mean + 0.1 * gradient.flatten(1))
+        # An orthogonal matrix (R, C) has a root mean square of 1 / max(R, C) ** 0.5; AdamW's updates have about 0.2.
+        expected = expected * (1 - lr * decay) - lr * 0.2 * max(expected.shape) ** 0.5 * direction
+        torch.testing.assert_close(kernel.detach().flatten(1), expected, rtol=1e-12, atol=1e-12)
+        assert kernel.grad is None
+
+
+def test_groups_have_their_own_rate_and_parameters_without_a_gradient_stay():
+    kernels = [nn.Parameter(torch.ones(4, 1, 5, 5)) for _ in range(3)]
+    bias = nn.Parameter(torch.ones(4))
+    groups = [{"params": [*kernels[:2], bias], "lr": 1e-2}, {"params": kernels[2:], "lr": 1e-3}]
+    optimizer = MuonWithAdamW(groups, weight_decay=0)
+    gradient = torch.randn(4, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    kernels[1].grad, kernels[2].grad = gradient.clone(), gradient.clone()
+    optimizer.step()
+    assert (kernels[0] == 1).all() and (bias == 1).all()
+    torch.testing.assert_close(kernels[1] - 1, 10 * (kernels[2] - 1), rtol=1e-3, atol=1e-6)

@@ -1,50 +1,58 @@
-"""What is committed agrees with itself: notebooks, weights, plots, readme."""
+"""The committed files agree with each other: notebooks, weights, plots, readme, results."""
 
+import contextlib
+import io
 import re
 
 import nbformat
+import numpy as np
 import pytest
-from conftest import ROOT, committed
-from test_notebooks import check_clean, is_png, printed
+from PIL import Image
 
 from mnist_cnn.model import predict
+from tests.helpers import ROOT, check_clean, code_cells, committed, is_png, printed, tagged, wrong
+from tools.readme_picture import README_PICTURE, compose
 
 NOTEBOOKS = ["workspace.ipynb", "playground.ipynb"]
+NAMES = {  # of a row in the readme's first table: the same row in benchmarks/results.md
+    "default: 32 epochs": "default",
+    "short: 1 epoch": "short",
+    "plain recipe: 20 epochs": "plain",
+}
+COLUMNS = {"test accuracy, %": "accuracy, %"}
 
 
 def text(name):
     return committed(name).decode()
 
 
-@pytest.fixture(scope="module")
-def wrong(model, test_split):
-    """How many test digits the committed weights read wrongly now."""
-    answers, _ = predict(model, test_split[0])
-    return int((answers != test_split[1]).sum())
+def tables(markdown):
+    """The tables of a page: for each, {first cell of a row: {head of a column: cell}}."""
+    for block in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
+        head, _, *rows = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines())
+        yield {row[0]: dict(zip(head[1:], row[1:])) for row in rows}
+
+
+def section(heading):
+    return text("readme.md").split(f"## {heading}\n")[1].split("\n## ")[0]
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebooks_are_committed_as_executed(name, wrong):
+def test_notebooks_are_committed_as_executed(name, model, test_split):
     executed = nbformat.reads(text(name), as_version=4)
     nbformat.validate(executed)
     check_clean(executed)
-    printed_wrong = int(re.search(r"([\d,]+) wrong of 10,000", printed(executed))[1])
-    assert abs(printed_wrong - wrong) <= 2
-    assert (
-        "parameters"
-        in executed.cells[
-            [c.source.startswith("## Choose the settings") for c in executed.cells].index(True) + 1
-        ].metadata.tags
-    )
+    answers, _ = predict(model, test_split[0])
+    assert abs(wrong(executed) - int((answers != test_split[1]).sum())) <= 2  # another processor may round differently
+    assert executed.cells[tagged(executed.cells, "parameters") - 1].source.startswith("## Choose the settings")
     assert "widgets" not in executed.metadata
     assert len(committed(name)) < 2_000_000
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_cells_are_short(name):
-    for cell in nbformat.read(ROOT / name, as_version=4).cells:
-        if cell.cell_type == "code":
-            assert len(cell.source.splitlines()) <= 40
+    cells = code_cells(nbformat.read(ROOT / name, as_version=4).cells)
+    assert max(len(cell.source.splitlines()) for cell in cells) <= 32
 
 
 @pytest.mark.parametrize("name", ["loss.png", "confusion.png", "pred.png", "mnist_cnn_graph.png"])
@@ -53,30 +61,48 @@ def test_plots_are_whole_and_small(name):
     assert (ROOT / name).stat().st_size < 200_000
 
 
-def test_the_readme_names_the_result_of_the_committed_notebook():
-    result = r"(\d+) wrong of 10,000"
+def test_the_picture_of_the_readme_shows_the_committed_network(model):
+    shown = Image.open(io.BytesIO(committed(README_PICTURE))).convert("RGB")
+    difference = np.abs(np.asarray(shown, int) - np.asarray(compose(model), int))
+    assert difference.mean() < 1  # of 255; fonts differ a little between machines
+
+
+def test_the_readme_states_the_result_of_the_committed_notebook():
     executed = nbformat.reads(text("workspace.ipynb"), as_version=4)
-    assert re.search(result, text("readme.md"))[1] == re.search(result, printed(executed))[1]
+    assert f"{wrong(executed)} wrong of 10,000" in text("readme.md")
+    assert f"{wrong(executed)} wrong of 10,000" in printed(executed)
 
 
-def test_every_file_that_the_readme_links_to_is_there():
-    readme = (ROOT / "readme.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#:]+)\)", readme)
+def test_the_readme_states_the_results_of_the_benchmark():
+    (results,) = tables(text("benchmarks/results.md"))
+    first, *_ = tables(text("readme.md"))
+    (runs,) = tables(section("Accuracy and speed"))
+    assert len(first) == 3
+    assert len(runs) == 5
+    for name, row in (first | runs).items():
+        for column, cell in row.items():
+            assert cell == results[NAMES.get(name, name)][COLUMNS.get(column, column)], (name, column)
+
+
+def test_the_readme_states_the_machine_and_the_speed_of_the_benchmark():
+    readme, results = section("Accuracy and speed").replace("\n", " "), text("benchmarks/results.md")
+    times, n = re.search(r"about (\d+) times as fast as the plain recipe \(n = (\d+)\)", readme).groups()
+    repeats, ratio = re.search(r"median, n = (\d+)\).*The short run is ([\d.]+) times as fast", results).groups()
+    assert (int(times), n) == (int(float(ratio)), repeats)
+    assert results.splitlines()[2].split(". Code")[0] in readme
+
+
+def test_the_readmes_example_prints_its_output(monkeypatch):
+    code, output = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", section("Use the weights"), re.DOTALL).groups()
+    monkeypatch.chdir(ROOT)
+    found = io.StringIO()
+    with contextlib.redirect_stdout(found):
+        exec(code)
+    assert found.getvalue() == output
+
+
+@pytest.mark.parametrize("page", ["readme.md", "benchmarks/search.md", "benchmarks/search-appendix.md"])
+def test_every_linked_file_exists(page):
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert links
-    assert not [link for link in links if not (ROOT / link).exists()]
-
-
-def test_the_readmes_figures_are_those_of_the_benchmark():
-    results = text("benchmarks/results.md").splitlines()
-    section = text("readme.md").split("## Accuracy and speed\n")[1].split("\n## ")[0]
-    figures = [line for line in section.splitlines() if line.startswith(("| ", "- "))]
-    assert len(figures) > 5
-    assert not [line for line in figures if line not in results]
-
-
-def test_the_readmes_paragraph_on_reliability_tells_what_the_long_runs_found():
-    paragraph = text("readme.md").split("## Reliability\n")[1].split("\n## ")[0]
-    results = text("tests/torture/results.md")
-    told, found = (set(re.findall(r"\d[\d,.]*\d", part)) for part in (paragraph, results))
-    assert len(told) > 5
-    assert told <= found
+    assert not [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]

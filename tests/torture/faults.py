@@ -1,4 +1,4 @@
-"""Runs of workspace.ipynb that are killed, or whose disk is full or read-only: nothing that was there is lost.
+"""Kill runs of workspace.ipynb, or let them run on a full or read-only disk: no old file may be lost.
 
 python -m tests.torture.faults
 """
@@ -15,29 +15,30 @@ from pathlib import Path
 
 import psutil
 
-from mnist_cnn import notebook
-from mnist_cnn.model import load_weights
+from mnist_cnn.weights import load_weights
+from tools import run_notebook
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # what the notebook writes
+WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # by the notebook
 SMALL = {"DATA": ROOT / "dataset", "VALIDATION": 55000, "EPOCHS": 1, "DEVICE": "cpu"}  # trains on 5,000 digits
 
 
 def copy(folder):
-    """What a run needs, into `folder`."""
+    """Copy everything that a run needs into `folder`."""
     shutil.copy(ROOT / "workspace.ipynb", folder)
-    shutil.copytree(ROOT / "mnist_cnn", folder / "mnist_cnn", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("mnist_cnn", "tools"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def start(folder, settings):
-    """Start the notebook; returns the process that runs it, whose only child is the kernel."""
+    """Start the notebook. Returns the process that runs it, whose only child is the kernel."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    return psutil.Popen(notebook.command("workspace.ipynb", settings), cwd=folder, env=environment, **pipes)
+    return psutil.Popen(run_notebook.command("workspace.ipynb", settings), cwd=folder, env=environment, **pipes)
 
 
 def finish(runner, timeout=300):
-    """Its exit code and what it printed; subprocess.TimeoutExpired after so many seconds, if any."""
+    """Wait for the process to end. Returns its exit code and output; subprocess.TimeoutExpired if it takes longer."""
     printed, _ = runner.communicate(timeout=timeout)
     return runner.returncode, printed
 
@@ -51,7 +52,7 @@ def leftovers(folder):
 
 
 class Killing:
-    """One folder with the files of an earlier run, in which runs of another seed are killed at chosen moments."""
+    """A folder with the files of an earlier run, in which runs with another seed are killed."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -68,9 +69,9 @@ class Killing:
         assert not leftovers(self.folder)
 
     def kill(self, chance):
-        """Kill the kernel at a random moment, a third of the times while a file is being written; check what is left.
+        """Kill the kernel at a random moment, in a third of the cases while it writes a file, and check the files.
 
-        Returns how many of the files were new by then, and whether a temporary file was left.
+        Returns how many of the files were new, and whether a temporary file was left.
         """
         runner = start(self.folder, SMALL | {"SEED": 1})
         if chance.random() < 1 / 3:
@@ -111,7 +112,7 @@ class Killing:
 
 @contextlib.contextmanager
 def small_disk(megabytes=4):
-    """A file system of its own, in memory, with what a run needs and the committed files; for root on Linux only."""
+    """A file system in memory, with everything that a run needs and the committed files. For root on Linux only."""
     with tempfile.TemporaryDirectory() as folder:
         mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
         if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
@@ -126,7 +127,7 @@ def small_disk(megabytes=4):
 
 
 def make_read_only(disk):
-    """From now on nothing can be written to this `small_disk`."""
+    """Make this `small_disk` read-only."""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
 
@@ -139,7 +140,7 @@ def fill(folder, room):
 
 
 def run_in_vain(folder, reason):
-    """A run that cannot write all of its files: the error says why, and each file is the old or a whole new one.
+    """Run where not all files can be written: the error says why, and each file is the old one or a complete new one.
 
     Returns how many are new.
     """
@@ -156,7 +157,7 @@ def run_in_vain(folder, reason):
 
 
 def run(scale=1.0):
-    """100 kills, full disks and a read-only one; returns lines for the record."""
+    """100 kills, several full disks and a read-only one. Returns lines for the record."""
     chance, kills, news, lefts = random.Random(0), max(1, round(100 * scale)), [], 0
     with tempfile.TemporaryDirectory() as folder:
         killing = Killing(folder)
@@ -170,7 +171,7 @@ def run(scale=1.0):
     during = sum(0 < new < len(WRITTEN) for new in news)
     lines = [
         f"Killed {kills} times: weights and plots were the old or the new ones, byte for byte, each time; {during} "
-        f"kills fell between two files, {lefts} left one temporary file, which the next run removes."
+        f"kills fell between two files; {lefts} left one temporary file, which the next run removes."
     ]
     rooms = [0, 20_000, 50_000, 100_000, 150_000]
     try:
@@ -182,7 +183,7 @@ def run(scale=1.0):
         with small_disk() as disk:
             make_read_only(disk)
             assert run_in_vain(disk, "Read-only file system") == 0
-        lines.append(f"Full disk ({len(rooms)} amounts of room) and read-only folder: said so, old files whole.")
+        lines.append(f"Full disk ({len(rooms)} amounts of room) and read-only folder: reported, old files intact.")
     except PermissionError as error:
         lines.append(f"Full disk and read-only folder: not tried, {error}.")
     return lines

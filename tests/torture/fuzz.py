@@ -1,9 +1,9 @@
 """The long fuzzing run, from the repository's root: python -m tests.torture.fuzz [--scale 1.0] [--target NAME]
 
-Atheris (libFuzzer) tries inputs in a process for each function and prefers those that reach new lines of the code.
-An input is either built by ../fuzz.py, every choice read from the fuzzer's bytes, or, where a file is read, those
-bytes themselves, which start as valid files. It runs on after a fault: each kind of fault is kept once, as a file to
-be put into tests/corpus.
+Atheris (libFuzzer) tests each function in a process of its own and prefers inputs that reach new lines of the code.
+../fuzzing builds an input, with every choice derived from the fuzzer's bytes. For read_idx and read_picture, half of
+the inputs are the bytes themselves, mutated from valid files. A fault does not end the run: one input for each kind of
+fault is saved in torture-faults/, to be moved into tests/corpus.
 """
 
 import argparse
@@ -32,7 +32,7 @@ FAULTS = Path("torture-faults")
 
 
 def run(scale=1.0, targets=tuple(INPUTS)):
-    """Fuzz each function. Returns what came out, a line for each."""
+    """Fuzz each function. Returns the results, one line for each."""
     return [line(name, **fuzzed(name, max(1, round(INPUTS[name] * scale)))) for name in targets]
 
 
@@ -40,7 +40,7 @@ def line(name, inputs=0, accepted=0, seconds=0.0, slowest=0.0, megabytes=0, edge
     """One result as a line of text."""
     found = "; ".join(faults) or "no fault"
     return (
-        f"`{name}`: {inputs:,} inputs, {accepted:,} of them read, in {seconds:.0f} s; the slowest call took "
+        f"`{name}`: {inputs:,} inputs, {accepted:,} of them accepted, in {seconds:.0f} s; the slowest call took "
         f"{slowest:.2f} s, the largest {megabytes:,} MB; {edges} edges covered; {found}"
         f"{stopped and f'; STOPPED EARLY: {stopped}'}"
     )
@@ -68,7 +68,7 @@ def fuzzed(name, inputs):
 
 
 def keep_files(name, folder):
-    """Keep the files in which the process found its end. Returns where they are."""
+    """Save the files that the process left when it died. Returns their folder."""
     kept = FAULTS / f"{name}-stopped"
     kept.mkdir(parents=True, exist_ok=True)
     for file in folder.iterdir():
@@ -78,24 +78,24 @@ def keep_files(name, folder):
 
 
 def fuzz(name, inputs, folder):
-    """Fuzz one function in this process, which ends with it; the figures are left in folder/figures.json."""
+    """Fuzz one function, write the figures to folder/figures.json, and end this process."""
     import atheris
-    import hypothesis  # noqa: F401 - imported first: as slow as a minute while atheris looks on
+    import hypothesis  # noqa: F401 - imported before atheris hooks imports: otherwise up to a minute
     import scipy.ndimage  # noqa: F401
     import torch  # noqa: F401
 
     with atheris.instrument_imports(include=INSTRUMENTED):
-        from tests import fuzz as fuzzing
-    build, check = fuzzing.TARGETS[name]
+        from tests.fuzzing import TARGETS, common
+    build, check = TARGETS[name]
     raw = name in ("read_idx", "read_picture")
     root, (now, seeds) = Path.cwd(), (folder / "now", folder / "seeds")
     now.mkdir(), seeds.mkdir()
-    os.chdir(now)  # where code in a pickle would leave its marker
+    os.chdir(now)  # code in a pickle would create its marker here
     choices = random.Random(0)
     for number in range(200):
         seed = choices.randbytes(choices.randint(50, 1000)) + b"\0"
         if raw and number % 2:
-            seed = build(fuzzing.Choices(choices.randint)) + b"\1"
+            seed = build(common.Choices(choices.randint)) + b"\1"
         (seeds / str(number)).write_bytes(seed)
     faults, counts, start = {}, [0, 0], time.perf_counter()
 
@@ -104,18 +104,18 @@ def fuzz(name, inputs, folder):
             "inputs": sum(counts),
             "accepted": counts[True],
             "seconds": time.perf_counter() - start,
-            "slowest": fuzzing.MOST["seconds"],
-            "megabytes": fuzzing.MOST["bytes"] // 2**20,
+            "slowest": common.MOST["seconds"],
+            "megabytes": common.MOST["bytes"] // 2**20,
             "faults": list(faults.values()),
         }
         (folder / "figures.json").write_text(json.dumps(figures))
         os._exit(0)
 
     def one_input(data):
-        if raw and data and data[-1] % 2:  # the last byte tells whether the others are the input or the choices
+        if raw and data and data[-1] % 2:  # the last byte decides: the others are the input or the choices
             case = data[:-1]
         else:
-            case = build(fuzzing.Choices(atheris.FuzzedDataProvider(data).ConsumeIntInRange))
+            case = build(common.Choices(atheris.FuzzedDataProvider(data).ConsumeIntInRange))
         try:
             counts[check(case, now)] += 1
         except Exception as error:
@@ -125,7 +125,7 @@ def fuzz(name, inputs, folder):
             if kind not in faults:
                 kept = root / FAULTS / f"{name}-{zlib.crc32(repr(kind).encode()):08x}"
                 kept.parent.mkdir(exist_ok=True)
-                fuzzing.save_case(case, kept)
+                common.save_case(case, kept)
                 faults[kind] = f"{type(error).__name__}: {error} ({FAULTS / kept.name})"
         if sum(counts) == inputs:
             finish()

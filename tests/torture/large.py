@@ -1,4 +1,4 @@
-"""Much data, and many epochs: how much memory the notebooks' own cells take.
+"""The memory that the notebook's own cells take for much data and for many epochs.
 
 python -m tests.torture.large
 """
@@ -20,7 +20,7 @@ MEGABYTE = 2**20
 
 
 def data_set(folder, train, test=10_000, **changes):
-    """MNIST's digits, repeated or cut to these numbers, as four IDX files in `folder`; returns their size in bytes.
+    """Write MNIST's digits, repeated or cut to these numbers, as four IDX files. Returns their size in bytes.
 
     changes: train_images, train_labels, test_images, test_labels, functions of these arrays.
     """
@@ -35,10 +35,7 @@ def data_set(folder, train, test=10_000, **changes):
 
 
 def run_notebook(settings):
-    """Run workspace.ipynb and sample its kernel's memory.
-
-    Returns what it printed, and resident bytes, one number each twentieth of a second.
-    """
+    """Run workspace.ipynb. Returns its output, and its kernel's resident bytes, sampled 20 times a second."""
     with tempfile.TemporaryDirectory() as folder:
         copy(Path(folder))
         runner, samples = start(folder, settings), []
@@ -48,7 +45,7 @@ def run_notebook(settings):
                 for kernel in runner.children():
                     try:
                         samples.append(kernel.memory_info().rss)
-                    except psutil.Error:  # it has just ended
+                    except psutil.Error:  # the kernel has just ended
                         return
                 time.sleep(0.05)
 
@@ -62,7 +59,7 @@ def run_notebook(settings):
 
 
 def large(images):
-    """Train on `images` digits for one epoch, and predict as many."""
+    """Train on this many digits for one epoch, and classify as many."""
     with tempfile.TemporaryDirectory() as folder:
         size = data_set(Path(folder), images, images)
         begin = time.perf_counter()
@@ -72,13 +69,13 @@ def large(images):
     assert peak < data + 1536, f"{peak:.0f} MB for {data:.0f} MB of data"
     wrong = re.search(r"[\d,]+ wrong of [\d,]+: ([\d.]+%) right", printed)[1]
     return (
-        f"Trained on {images:,} images and read {images:,} more, {data:,.0f} MB of data, in {seconds:.0f} s: "
+        f"Trained on {images:,} images and classified {images:,} more, {data:,.0f} MB of data, in {seconds:.0f} s: "
         f"{peak:,.0f} MB at most, {peak - data:,.0f} MB more than the data ({wrong} right)."
     )
 
 
 def many_epochs(epochs):
-    """Train on few digits for many epochs: the memory of the last tenth is that of the second."""
+    """Train on few digits for many epochs: memory must not grow from the second tenth to the last."""
     with tempfile.TemporaryDirectory() as folder:
         data_set(Path(folder), 1500, 500)
         settings = {"DATA": folder, "EPOCHS": epochs, "VALIDATION": 220}

@@ -1,10 +1,10 @@
-"""Everywhere it says it runs: the lowest and the newest packages of requirements.txt, on the oldest and newest Python.
+"""Test the lowest and the newest packages of requirements.txt on the oldest and the newest Python.
 
 python -m tests.torture.versions               # all four: up to an hour; 10 GB of disk, freed after each
 python -m tests.torture.versions 3.10 lowest   # one of them
 
-In each fresh environment: the tests that need neither a browser nor a kernel, then both notebooks. With the newest
-packages none of them may cause a warning that something will go away, be it in our code or in a package that we call.
+Each fresh environment runs the tests that need neither a browser nor a kernel, then both notebooks. With the newest
+packages, none of them may cause a deprecation warning, in our code or in a package that it calls.
 """
 
 import json
@@ -25,11 +25,11 @@ DEPRECATIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarnin
 
 
 class Failed(Exception):
-    """What failed, in a few words."""
+    """A step failed. The message says which, in a few words."""
 
 
 def find_python(version):
-    """The program of this Python version, on the path or from pyenv; None without one."""
+    """The path of this Python version, from PATH or pyenv, or None."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for program in (shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True)):
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -39,18 +39,18 @@ def find_python(version):
 
 
 def command(*words, cwd=ROOT, warnings=""):
-    """Run a command to its end; returns it with its `returncode`, `stdout` and `stderr`."""
+    """Run a command and return its `returncode`, `stdout` and `stderr`."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment["PYTHONWARNINGS"] = warnings
     return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=3600)
 
 
 def last_line(text):
-    return (text.strip().splitlines() or ["without a word"])[-1]
+    return (text.strip().splitlines() or ["no output"])[-1]
 
 
 def install(program, bounds, folder):
-    """A fresh environment with the lowest or the newest packages; returns its Python."""
+    """Create an environment with the lowest or the newest packages. Returns the path of its Python."""
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     if bounds == "lowest":
         requirements = requirements.replace(">=", "==")
@@ -75,8 +75,8 @@ def versions(python):
 
 
 def run_tests(python, copy, bounds):
-    """Run the tests that need neither a browser nor a kernel; says how many passed."""
-    slow = ("open_page", "copy_of_repository")  # the fixtures of those that do
+    """Run the tests that need neither a browser nor a kernel. Returns how many passed, as text."""
+    slow = ("open_page", "copy_of_repository")  # fixtures of the tests that need a browser or a kernel
     files = [path for path in (copy / "tests").glob("test_*.py") if not any(s in path.read_text("utf-8") for s in slow)]
     strict = "\n".join(f"error::{name}" for name in DEPRECATIONS) if bounds == "newest" else ""
     words = (python, "-m", "pytest", "-q", "--tb=short", "-o", f"filterwarnings={strict}", *map(str, sorted(files)))
@@ -89,9 +89,9 @@ def run_tests(python, copy, bounds):
 
 
 def run_notebook(python, copy, bounds, name, *settings):
-    """Run a notebook: nothing is written to stderr, where its kernel's warnings go."""
+    """Run a notebook. It must write nothing to stderr, where warnings go."""
     warnings = ",".join(f"default::{name}" for name in DEPRECATIONS) if bounds == "newest" else ""
-    done = command(python, "-m", "mnist_cnn.notebook", name, *settings, cwd=copy, warnings=warnings)
+    done = command(python, "-m", "tools.run_notebook", name, *settings, cwd=copy, warnings=warnings)
     print(done.stdout[-2000:], done.stderr, flush=True)
     if done.returncode:
         raise Failed(f"{name}: {last_line(done.stderr)}")
@@ -105,7 +105,7 @@ def run_notebook(python, copy, bounds, name, *settings):
 
 
 def try_out(version, bounds):
-    """Test one combination; returns a line that says how it went."""
+    """Test one combination. Returns a line with the result."""
     print(f"Python {version}, {bounds} packages ...", flush=True)
     program = find_python(version)
     if program is None:
@@ -127,7 +127,7 @@ def try_out(version, bounds):
             parts, results = [], [str(error)]
         installed = time.perf_counter()
         print(found, f"installed in {installed - start:.0f} s", flush=True)
-        for part in parts:  # each of them, whatever the others do
+        for part in parts:  # all of them, even if one fails
             try:
                 results.append(part())
             except (Failed, subprocess.TimeoutExpired) as error:
@@ -139,7 +139,7 @@ def try_out(version, bounds):
 
 
 def run(pythons=PYTHONS, all_bounds=BOUNDS):
-    """Test every combination; returns a line of Markdown about each."""
+    """Test every combination. Returns a line of Markdown for each."""
     lines = []
     for version in pythons:
         for bounds in all_bounds:

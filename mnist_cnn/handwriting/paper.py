@@ -1,6 +1,6 @@
-"""Tones -> how much ink there is in each place, whatever the paper and the light.
+"""Tones -> how much ink each pixel has, on any paper and in any light.
 
-tone: float32 (H, W), one number a pixel, the ink darker or lighter than the paper.
+tone: float32 (H, W), one number per pixel; the ink is darker or lighter than the paper.
 """
 
 from functools import lru_cache
@@ -10,12 +10,12 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-SMALL = 40  # up to this side a picture is a cropped digit, beyond it a page with a digit on it
-CORNERS = np.ones((3, 3), bool)  # pixels that touch at a corner are neighbours
+SMALL = 40  # pixels; up to this side a picture is a cropped digit, beyond it a page with a digit on it
+EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share a corner are neighbours
 
 
 def ink_density(tone):
-    """How much ink there is, (h, w), about 0 on paper whatever the light, and the standard deviation of the noise."""
+    """Return the ink density (h, w), about 0 on paper in any light, and the standard deviation of its noise."""
     if np.ptp(tone) < 0.01:
         raise ValueError("expected ink, found none: all pixels are equal, or nearly so")
     page = max(tone.shape) > SMALL
@@ -25,15 +25,15 @@ def ink_density(tone):
             return density, 0.0
         if density is not None:
             grey = np.abs(density / density.max() - 0.5) < 0.35
-            cluttered = sorted(side.mean() for side in sides(grey))[1] > 0.07  # three sides of the frame are
+            cluttered = sorted(side.mean() for side in sides(grey))[1] > 0.07  # on at least three sides
             return _sharpened(density) * (_lines(density) if cluttered else 1), 0.0
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
-    ground = _ground(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
-    ground = ndimage.minimum_filter(ground, 2 * (max(tone.shape) // 100) + 1)  # a shadow's edge is no line
-    density = ground - tone
-    if page and ground.min() > 0:  # half the light halves the contrast
-        density = density / np.maximum(ground, 0.2 * ground.max())
+    background = _background(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
+    background = ndimage.minimum_filter(background, 2 * (max(tone.shape) // 100) + 1)  # removes the edges of shadows
+    density = background - tone
+    if page and background.min() > 0:  # contrast is proportional to the light
+        density = density / np.maximum(background, 0.2 * background.max())
     if page:
         density = _unruled(_unruled(density).T).T
     density = density - np.median(density)
@@ -47,8 +47,8 @@ def ink_density(tone):
 
 
 def unframed(tone):
-    """Without a drawn frame, or the table around the paper: a rim of one tone, then another along all four sides."""
-    contrast, rim = np.ptp(tone), edge(tone)
+    """Remove a drawn frame, or the table around the paper: a rim of one tone along all four sides."""
+    contrast, rim = np.ptp(tone), border(tone)
     middle = np.median(rim)
     if np.mean(np.abs(rim - middle) < 0.25 * contrast) < 0.9:
         return tone
@@ -56,39 +56,39 @@ def unframed(tone):
         rest = tone[wide:-wide, wide:-wide]
         differs = np.abs(rest - middle) > 0.5 * contrast
         if min(side.mean() for side in sides(differs)) > 0.75:
-            rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's own soft edge
+            rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's blurred edge
             return rest if min(rest.shape) >= 8 and np.ptp(rest) > 0.3 * contrast else tone
     return tone
 
 
 def sides(mask):
-    """The first and the last row, the first and the last column."""
+    """The first and last row and the first and last column."""
     return mask[0], mask[-1], mask[:, 0], mask[:, -1]
 
 
-def edge(mask):
-    """The outermost pixels, as a row."""
+def border(mask):
+    """The outermost pixels, as one row."""
     return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
 
 
-def _ground(tone, window):
-    """What is left of `tone` where no dark patch narrower than the window is; a shadow at the frame is."""
+def _background(tone, window):
+    """The paper: dark patches narrower than the window are filled; shadows that reach the border stay."""
     half = window // 2
     around = np.pad(tone, half, constant_values=-np.inf)
     return ndimage.grey_closing(around, 2 * half + 1)[half:-half, half:-half]
 
 
 def _dark_ink(tone):
-    """Is the ink darker than the paper? Strokes are long and thin; the patches of paper that they enclose are not.
+    """Return whether the ink is darker than the paper. Strokes are elongated; the patches that they enclose are not.
 
-    A window of side w finds what is narrower than w: of a stroke of width w an area of w * length, of an enclosed
-    patch about w * w. So the area over w * w, summed over windows, tells which of dark and light is elongated.
+    A window of side w finds patches narrower than w. Of a stroke of width w that is an area of w * length, of an
+    enclosed patch about w * w. The area divided by w * w, summed over windows, measures elongation.
     """
     small = ndimage.gaussian_filter(tone, 1.0)[::2, ::2] if max(tone.shape) > 256 else tone
     window = max(5, int((0.4 if max(tone.shape) <= SMALL else 0.25) * max(small.shape)))
     level, elongation = None, 0
     while window > 2:
-        dark, light = _ground(small, window) - small, _ground(-small, window) + small
+        dark, light = _background(small, window) - small, _background(-small, window) + small
         level = level or 0.5 * max(np.quantile(dark, 0.997), np.quantile(light, 0.997))
         elongation += (np.sum(dark > level) - np.sum(light > level)) / window**2
         window = int(window / 1.6)
@@ -96,17 +96,17 @@ def _dark_ink(tone):
 
 
 def _on_stripes(tone):
-    """Ink on full-height or full-width stripes of two tones, the ink on each being the other tone; or None."""
+    """Ink on full-height or full-width stripes of two tones, where the ink has the other tone; otherwise None."""
     for t in (tone, tone.T):
-        ground, contrast = np.median(np.concatenate([t[:2], t[-2:]]), axis=0), np.ptp(t)
-        jumps = np.abs(np.diff(ground)) > 0.5 * contrast
-        two_tones = np.abs(np.abs(ground - t.min() - 0.5 * contrast) - 0.5 * contrast) < 0.15 * contrast
+        background, contrast = np.median(np.concatenate([t[:2], t[-2:]]), axis=0), np.ptp(t)
+        jumps = np.abs(np.diff(background)) > 0.5 * contrast
+        two_tones = np.abs(np.abs(background - t.min() - 0.5 * contrast) - 0.5 * contrast) < 0.15 * contrast
         if min(t.shape) < 24 or not jumps.any() or two_tones.mean() < 0.9:
             continue
         held = (np.abs(np.diff(t, axis=1)) > 0.2 * contrast).mean(axis=0)[jumps]
-        density = np.abs(t - ground)
+        density = np.abs(t - background)
         ink = density > 0.5 * contrast
-        if held.min() > 0.5 and held.mean() > 0.65 and 0.015 < ink.mean() < 0.35 and edge(ink).mean() < 0.05:
+        if held.min() > 0.5 and held.mean() > 0.65 and 0.015 < ink.mean() < 0.35 and border(ink).mean() < 0.05:
             if max(np.ptp(place) for place in np.where(ink)) < 0.55 * min(t.shape):
                 continue
             return density if t is tone else density.T
@@ -114,16 +114,16 @@ def _on_stripes(tone):
 
 
 def _on_one_tone(tone):
-    """Ink on a ground of one even tone, which may be black or white; or None where it is not even."""
+    """Ink on a background of one even tone, dark or light; None if the background is uneven."""
     contrast, small = np.ptp(tone), max(tone.shape) <= SMALL
     reach = (0.06 if small else 0.03) * contrast
     low, high = tone - tone.min() < reach, tone.max() - tone < reach
-    light = high.mean() + 2 * edge(high).mean() > low.mean() + 2 * edge(low).mean()
-    ground = high if light else low
+    light = high.mean() + 2 * border(high).mean() > low.mean() + 2 * border(low).mean()
+    background = high if light else low
     density = tone.max() - tone if light else tone - tone.min()
-    soft = 0.7 if small else 0.35 if min(tone.shape) <= SMALL else 0.12  # a narrow picture is edge for a good part
-    even = 1 - (low | high).mean() < soft and (ground.mean() > 0.2 or edge(ground).mean() > 0.25)
-    noisy = small and ndimage.label(density > 0.15 * contrast, CORNERS)[1] > 12
+    soft = 0.7 if small else 0.35 if min(tone.shape) <= SMALL else 0.12  # edges take a large part of a narrow picture
+    even = 1 - (low | high).mean() < soft and (background.mean() > 0.2 or border(background).mean() > 0.25)
+    noisy = small and ndimage.label(density > 0.15 * contrast, EIGHT_CONNECTED)[1] > 12
     if not even or noisy:
         return None
     return density if small else np.where(density < reach / 2, 0, density)
@@ -131,7 +131,7 @@ def _on_one_tone(tone):
 
 @lru_cache
 def _line_filters(width=1.2, length=2.5, n=12):
-    """Short bright lines on a dark ground, in n directions, (n, 1, 13, 13)."""
+    """Filters (n, 1, 13, 13) for short bright lines on a dark background, in n directions."""
     y, x = np.mgrid[-6:7, -6:7]
     angle = np.pi * np.arange(n)[:, None, None] / n
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -141,7 +141,7 @@ def _line_filters(width=1.2, length=2.5, n=12):
 
 
 def _lines(tone):
-    """How much like a part of a stroke each pixel is, 0 to 1: clouds, patches and noise are no short bright lines."""
+    """How much each pixel looks like part of a stroke, 0 to 1: clouds, patches and noise are not short bright lines."""
     if min(tone.shape) < 24:
         return np.ones_like(tone)
     tone = torch.from_numpy(np.ascontiguousarray(tone, np.float32))
@@ -150,7 +150,7 @@ def _lines(tone):
 
 
 def _sharpened(density):
-    """Without the blur, if its steepest step from pixel to pixel is less than half its height."""
+    """Sharpen a blurred density: one whose steepest step between pixels is less than about half its height."""
     steepest = max(np.abs(np.diff(density, axis=axis)).max() for axis in (0, 1))
     if steepest > 0.45 * density.max():
         return density
@@ -158,17 +158,17 @@ def _sharpened(density):
 
 
 def _despiked(tone):
-    """Salt and pepper replaced by the median of the neighbours, if there is much of it."""
+    """Replace salt-and-pepper noise by the median of the neighbours, if there is much of it."""
     middle = ndimage.median_filter(tone, 3, mode="nearest")
     spikes = np.abs(tone - middle) > 0.35 * np.ptp(tone)
     rim = spikes.copy()
     rim[3:-3, 3:-3] = False
-    many = ndimage.label(spikes, CORNERS)[1] >= 10 and ndimage.label(rim, CORNERS)[1] >= 4
+    many = ndimage.label(spikes, EIGHT_CONNECTED)[1] >= 10 and ndimage.label(rim, EIGHT_CONNECTED)[1] >= 4
     return np.where(spikes, middle, tone) if many else tone
 
 
 def _unruled(density):
-    """Without the lines that run, nearly level, from the left edge to the right one."""
+    """Remove nearly level lines that run from the left border to the right one."""
     height, width = density.shape
     if width < 24:
         return density
@@ -184,7 +184,7 @@ def _unruled(density):
     level = density[np.clip(y + shift, 0, height - 1), x]
     pieces = np.stack([np.median(piece, axis=1) for piece in np.array_split(level, 12, axis=1)])
     pieces -= ndimage.median_filter(pieces, (1, 2 * (height // 16) + 1))
-    pieces = ndimage.maximum_filter(pieces, (1, 3))  # it may wander by a pixel
+    pieces = ndimage.maximum_filter(pieces, (1, 3))  # the line may shift by a pixel
     line = np.median(pieces, axis=0)
-    line = np.where(np.quantile(pieces, 0.1, axis=0) > 0.25 * line, line, 0).clip(0)  # a line is there all along
+    line = np.where(np.quantile(pieces, 0.1, axis=0) > 0.25 * line, line, 0).clip(0)  # a ruled line has no gaps
     return density - ndimage.maximum_filter(line, 3)[np.clip(y - shift, 0, height - 1)]

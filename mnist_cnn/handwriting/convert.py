@@ -1,8 +1,4 @@
-"""Any picture of one handwritten digit -> the 28x28 pixels that MNIST would have made of it.
-
-Nothing here knows the network: what is ink is told by contrast, shape and place alone. `pictures` reads the file,
-`paper` finds how much ink there is in each place, `ink` leaves the digit alone; the rest is here.
-"""
+"""A picture of one handwritten digit -> the 28x28 pixels that MNIST would have made of it: all the steps."""
 
 import math
 
@@ -11,66 +7,34 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-from mnist_cnn.ink import digit_alone, stroke_width
-from mnist_cnn.paper import CORNERS, ink_density, unframed
-from mnist_cnn.pictures import MAX_PIXELS, read_picture
+from mnist_cnn.handwriting.centering import center
+from mnist_cnn.handwriting.ink import digit_alone, stroke_width
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, ink_density, unframed
+from mnist_cnn.handwriting.pictures import MAX_PIXELS
 
-__all__ = ["center", "read_picture", "to_mnist"]
-
-SIDE = 384  # what is larger is averaged down to this: fine enough for a digit a tenth as high as the picture
-THIN, PEN, FAT = 1.7, 2.4, 4.0  # stroke widths, in pixels of a digit 20 long; MNIST: 1.9 to 4.6, median 2.8
+SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
+PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
+THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
 
 
 def to_mnist(picture):
-    """Find the digit in a picture and make of it what MNIST would have.
+    """Find the digit in a picture and convert it to MNIST's format.
 
-    picture: numpy array or tensor, (H, W), or (H, W, C) or (C, H, W) with C = 1 to 4: grey, grey and opacity, RGB,
-        RGBA; uint8, 16-bit (uint16, or int32 up to 65535), floating point in [0, 1], or bool; from 8x8 to 100
-        megapixels. Dark ink on light paper or the other way round; what is transparent is paper.
-    Returns uint8 (1, 28, 28), 0 = paper .. 255 = ink.
-    Raises ValueError for another shape, dtype or range, and where there is no ink.
+    picture: array or tensor of shape (H, W), (H, W, C) or (C, H, W), C = 1 to 4: grey, grey and opacity, RGB, RGBA.
+        uint8, 16-bit (uint16, or int32 up to 65535), floating point in [0, 1], or bool. From 8x8 to 100 megapixels.
+        Ink may be darker or lighter than the paper; transparent pixels are paper.
+    Returns uint8 (1, 28, 28), from 0 (paper) to 255 (ink).
+    Raises ValueError for another shape, dtype or range, and if there is no ink.
     """
     tone = unframed(_tone(_on_paper(_reduced(_pixels(picture)))))
     return center(_with_pen(digit_alone(*ink_density(tone))))
 
 
-def center(ink):
-    """Ink on a clean ground to 28x28, as MNIST was made (http://yann.lecun.com/exdb/mnist, archived).
-
-    ink: (H, W), array or tensor, 0 = paper; uint8 or floating point in [0, 1].
-    The box of all that is not 0 is fitted into 20x20, keeping its shape; its centre of mass then comes to the centre.
-    Returns uint8 (1, 28, 28). MNIST's own digits come out as they were, but for a few.
-    Raises ValueError for another shape, or if there is no ink.
-    """
-    pixels = torch.as_tensor(ink)
-    pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
-    if pixels.ndim != 2 or not (pixels > 0).any():
-        raise ValueError(f"expected ink (pixels above 0), shape (H, W), found none in shape {tuple(pixels.shape)}")
-    rows, columns = (pixels > 0).nonzero(as_tuple=True)
-    box = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    scale = 20 / max(box.shape)
-    size = [max(1, math.floor(side * scale + 0.5)) for side in box.shape]
-    box = F.interpolate(box[None, None], size, mode="bilinear", antialias=True, align_corners=False)[0, 0]
-    box = (box * 255 + 0.5).floor().clamp(0, 255)
-    if not box.any():
-        raise ValueError("expected ink that stays visible at 28x28, found only traces: make the strokes darker")
-    top, left = (_corner(box.sum(dim=1 - axis)) for axis in (0, 1))
-    page = torch.zeros(3 * 28, 3 * 28, dtype=torch.uint8)  # what sticks out of the middle third is clipped
-    page[28 + top : 28 + top + size[0], 28 + left : 28 + left + size[1]] = box.to(torch.uint8)
-    return page[None, 28:56, 28:56].clone()
-
-
-def _corner(mass):
-    """Where a row of pixels of this mass starts if its centre is to be the middle of pixel 14, as in MNIST."""
-    middle = (mass.double() * (torch.arange(len(mass)) + 0.5)).sum() / mass.double().sum()
-    return math.floor(14.5 - middle.item() + 0.5)
-
-
-# --- Pixels of any kind -> one tone for each ---
+# --- Pixels of any kind -> one tone per pixel ---
 
 
 def _pixels(picture):
-    """The picture as an array (H, W, C), not copied, after a look at its shape and dtype."""
+    """The picture as an array (H, W, C), not copied, with its shape and dtype checked."""
     if isinstance(picture, torch.Tensor):
         found = f"{picture.dtype}, {picture.layout}, on {picture.device}"
         try:
@@ -90,7 +54,7 @@ def _pixels(picture):
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4) or min(pixels.shape[:2]) < 8:
         raise ValueError(
             "expected one picture of shape (H, W), (H, W, C) or (C, H, W) with C = 1 to 4, at least 8x8, found "
-            f"{np.shape(picture)}: pass pictures one by one, and scale up what is smaller"
+            f"{np.shape(picture)}: pass pictures one by one, and scale up smaller ones"
         )
     if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
         raise ValueError(f"expected at most {MAX_PIXELS} pixels, found shape {np.shape(picture)}: scale it down")
@@ -98,9 +62,9 @@ def _pixels(picture):
 
 
 def _reduced(pixels):
-    """Means over square blocks, float32 in [0, 1], sides up to SIDE; colours weighted by opacity.
+    """Average square blocks: float32 in [0, 1], sides up to SIDE, colours weighted by opacity.
 
-    Done in tiles, so that no copy of a huge picture is made. A thin stroke becomes faint, and noise as much fainter.
+    Works in tiles, so that a huge picture is never copied. A thin stroke becomes faint, and noise becomes fainter too.
     """
     height, width, channels = pixels.shape
     step = math.ceil(max(height, width) / SIDE)
@@ -124,11 +88,11 @@ def _reduced(pixels):
             tile = np.add.reduceat(np.add.reduceat(tile, ends[0], axis=0), ends[1], axis=1)
             tile /= np.multiply.outer(*counts)[..., None]
             out[top // step : top // step + len(tile), left // step : left // step + tile.shape[1]] = tile
-    return out * 257 if full == 65535 and out.max() <= 255 / 65535 else out  # 8 bits in 16
+    return out * 257 if full == 65535 and out.max() <= 255 / 65535 else out  # 8-bit values stored in 16 bits
 
 
 def _on_paper(colours):
-    """Colours (h, w, 1 or 3), what was transparent now paper."""
+    """Colours (h, w, 1 or 3), with transparent pixels turned into paper."""
     if colours.shape[2] in (1, 3):
         return colours
     opacity = colours[..., -1:]
@@ -138,14 +102,14 @@ def _on_paper(colours):
     if np.ptp(opacity) < 0.02:
         return colours
     solid = opacity[..., 0] > 0.5 * opacity.max()
-    rim = solid & ndimage.binary_dilation(opacity[..., 0] < 0.1, CORNERS, iterations=2)
+    rim = solid & ndimage.binary_dilation(opacity[..., 0] < 0.1, EIGHT_CONNECTED, iterations=2)
     paper = np.median(colours[rim if rim.any() else solid], axis=0)
     pasted = colours * opacity + paper * (1 - opacity)
-    return pasted if np.ptp(pasted, axis=(0, 1)).max() > 0.25 else 1 - opacity  # one colour: opacity is the drawing
+    return pasted if np.ptp(pasted, axis=(0, 1)).max() > 0.25 else 1 - opacity  # else the opacity is the drawing
 
 
 def _tone(colours):
-    """One number a pixel, along the axis on which the colours differ most from what surrounds them."""
+    """One number per pixel: its place on the axis along which colours differ most from their surroundings."""
     if colours.shape[2] == 1:
         return colours[..., 0]
     step = math.ceil(max(colours.shape) / 48)
@@ -156,11 +120,11 @@ def _tone(colours):
     return colours @ (axis if axis.sum() > 0 else -axis)
 
 
-# --- The digit, with strokes as wide as MNIST's ---
+# --- Stroke width ---
 
 
 def _with_pen(ink):
-    """Ink with strokes nearer to MNIST's width: thin ones thickened, the blur about thick ones cut away."""
+    """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away."""
     ink = torch.from_numpy(ink)
     fine = F.interpolate(ink[None, None], scale_factor=math.ceil(80 / max(ink.shape)), mode="bilinear")[0, 0]
     mask, unit = np.pad(fine.numpy() > 0.4, 40), max(fine.shape) / 20

@@ -1,6 +1,6 @@
-"""Run a notebook from a fresh kernel, with some of its settings replaced, as it happens in the terminal.
+"""Run a notebook in a fresh kernel, with some of its settings replaced, and show its output in the terminal.
 
-python -m mnist_cnn.notebook workspace.ipynb EPOCHS=2 DEVICE=cpu
+python -m tools.run_notebook workspace.ipynb EPOCHS=2 DEVICE=cpu
 """
 
 import argparse
@@ -17,12 +17,12 @@ from nbclient.exceptions import CellExecutionError
 
 from mnist_cnn import files
 
-# The kernel `python3` of this environment, even if the user has one of the same name elsewhere.
+# Use the kernel `python3` of this environment, even if the user has installed another one of that name.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 
 
 class _Echo(NotebookClient):
-    """Prints what the cells print, while they run."""
+    """Prints the output of the cells while they run."""
 
     def process_message(self, msg, cell, cell_index):
         if msg["msg_type"] == "stream":
@@ -31,12 +31,13 @@ class _Echo(NotebookClient):
 
 
 def run(path, settings=None, output=None, folder=None, echo=False):
-    """Run the notebook at `path` whole and write it, executed, to `output` (default: in place).
+    """Run all cells of the notebook at `path` and write the executed notebook to `output` (default: in place).
 
     settings: {"EPOCHS": 2, ...}, values for names in the cell tagged `parameters`.
-    folder: the kernel's working directory (default: the notebook's own).
-    Returns the executed notebook. Raises nbclient's CellExecutionError if a cell fails, RuntimeError if the
-    kernel is killed (nothing is written then), ValueError for a setting that the notebook does not have.
+    folder: the kernel's working directory (default: the notebook's own folder).
+    echo: print the cells' output while they run.
+    Returns the executed notebook. Writes nothing and raises nbclient's CellExecutionError if a cell fails,
+    RuntimeError if the kernel dies, ValueError for a setting that the notebook does not have.
     """
     path = Path(path)
     notebook = nbformat.read(path, as_version=4)
@@ -45,12 +46,12 @@ def run(path, settings=None, output=None, folder=None, echo=False):
         notebook,
         kernel_name="python3",
         timeout=None,
-        coalesce_streams=True,  # one output for a progress bar, not hundreds
-        record_timing=False,  # else each run would change the file
+        coalesce_streams=True,  # a progress bar becomes one output, not hundreds
+        record_timing=False,  # timestamps would change the file in each run
         resources={"metadata": {"path": str(folder or path.resolve().parent)}},
     )
     with tempfile.TemporaryDirectory() as sockets:
-        # Talk through files in place of open ports, about which the kernel would warn; their names must be short.
+        # The kernel would warn about open ports, so it talks through sockets in files, whose names must be short.
         if os.name == "posix" and len(sockets) < 80:
             manager = client.create_kernel_manager()
             manager.transport, manager.ip = "ipc", f"{sockets}/kernel"
@@ -61,7 +62,7 @@ def run(path, settings=None, output=None, folder=None, echo=False):
 
 
 def replace_settings(notebook, settings):
-    """Replace `NAME = value  # comment` by the values in `settings`, in place, keeping the comments."""
+    """Replace the values in lines `NAME = value  # comment`, in place, keeping the comments."""
     cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     for name, value in settings.items():
         line = re.search(rf"^{name} = (.*?)(?=  #|$)", cell.source, flags=re.MULTILINE)
@@ -72,8 +73,8 @@ def replace_settings(notebook, settings):
 
 
 def command(name, settings):
-    """The command line, a list, that runs the notebook `name` with these settings in a process of its own."""
-    return [sys.executable, "-m", "mnist_cnn.notebook", name, *(f"{name}={value}" for name, value in settings.items())]
+    """The command line, as a list, that runs the notebook `name` with these settings."""
+    return [sys.executable, "-m", "tools.run_notebook", name, *(f"{name}={value}" for name, value in settings.items())]
 
 
 def _setting(text):
@@ -83,7 +84,7 @@ def _setting(text):
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
-        return name, value  # text, which needs no quotes here
+        return name, value  # text needs no quotes on the command line
 
 
 def main():
@@ -91,15 +92,15 @@ def main():
     parser.add_argument("notebook", type=Path)
     parser.add_argument("settings", nargs="*", type=_setting, metavar="NAME=VALUE")
     arguments = parser.parse_args()
-    sys.stdout.reconfigure(errors="replace")  # Windows has no progress bar's blocks in the encoding of a pipe
+    sys.stdout.reconfigure(errors="replace")  # on Windows, pipes cannot encode the progress bar
     print(f"Running {arguments.notebook} ...", flush=True)
     try:
         run(arguments.notebook, dict(arguments.settings), echo=True)
     except CellExecutionError as error:
-        sys.exit(f"{error}\n{arguments.notebook}: a cell failed; the notebook is as it was before")
-    except RuntimeError:  # nbclient's, whether the kernel died early or late
-        sys.exit(f"{arguments.notebook}: the kernel died, perhaps for want of memory; the notebook is as it was")
-    except (OSError, ValueError) as error:  # no room for the executed notebook, no such setting, no notebook
+        sys.exit(f"{error}\n{arguments.notebook}: a cell failed; the notebook is unchanged")
+    except RuntimeError:  # nbclient raises it if the kernel dies
+        sys.exit(f"{arguments.notebook}: the kernel died, perhaps out of memory; the notebook is unchanged")
+    except (OSError, ValueError) as error:  # full disk, unknown setting, missing notebook
         sys.exit(str(error))
 
 

@@ -1,16 +1,16 @@
-"""Ink -> the digit alone: no lines, specks or edges.
+"""Ink density -> only the digit, without lines, specks and borders.
 
-density: float32 (H, W), how much ink there is, about 0 on paper.
+density: float32 (H, W), how much ink each pixel has, about 0 on paper.
 """
 
 import numpy as np
 from scipy import ndimage
 
-from mnist_cnn.paper import CORNERS, SMALL, edge
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border
 
 
 def digit_alone(density, noise):
-    """The digit alone, 0 to 1, cropped to its box."""
+    """Return only the digit, 0 to 1, cropped to its bounding box. noise: standard deviation of the density on paper."""
     threshold = _otsu(density)
     some = density[density > max(3 * noise, 0.3 * threshold)]
     nothing = ValueError("expected ink, found none that stands out from the paper: more contrast, or a closer picture")
@@ -18,7 +18,7 @@ def digit_alone(density, noise):
         raise nothing
     peak = np.median(density[density >= max(threshold, _otsu(some))])
     likely = density > max(3 * noise, 0.3 * peak)
-    mask = ndimage.binary_propagation(likely & (density > 0.6 * peak), CORNERS, likely)
+    mask = ndimage.binary_propagation(likely & (density > 0.6 * peak), EIGHT_CONNECTED, likely)
     uncrossed = _uncrossed(np.clip(density / peak, 0, 1))
     mask &= uncrossed > 0.3
     if not mask.any():
@@ -28,14 +28,14 @@ def digit_alone(density, noise):
     length = max(np.ptp(place) for place in np.where(mask)) / max(mask.shape)
     faint = peak < 0.02
     if noise and max(mask.shape) > SMALL:
-        faint = peak < max(0.07, 4.5 * noise) or (peak < 0.2 and edge(mask).any())
+        faint = peak < max(0.07, 4.5 * noise) or (peak < 0.2 and border(mask).any())
     if faint or length < 0.03:
         raise nothing
     filled = _filled(mask)
     if filled is not None:
         ink = filled
     else:
-        around = ndimage.binary_dilation(mask, CORNERS, iterations=1 if noise else 2)
+        around = ndimage.binary_dilation(mask, EIGHT_CONNECTED, iterations=1 if noise else 2)
         ink = np.where(around & (density > 2 * noise), density, 0)
         ink = np.clip(ink / (ink.max() if peak > 0.9 * ink.max() and not noise else peak), 0, 1)
     rows, columns = np.where(ink > 0)
@@ -43,7 +43,7 @@ def digit_alone(density, noise):
 
 
 def _otsu(values):
-    """The threshold that splits the values into two groups with the most variance between them (Otsu 1979)."""
+    """The threshold that splits the values into two groups with the largest variance between them (Otsu 1979)."""
     if np.ptp(values) < 1e-5:
         return values.min()
     counts, edges = np.histogram(values, 256)
@@ -54,7 +54,7 @@ def _otsu(values):
 
 
 def _uncrossed(ink):
-    """Ink, 0 to 1, without a thin line, straight or zigzag, that crosses a small picture from side to side."""
+    """Remove a thin line, straight or zigzag, that crosses a small picture from side to side. ink: 0 to 1."""
     if not 24 <= min(ink.shape) <= max(ink.shape) <= SMALL:
         return ink
     for across in (ink, ink.T):
@@ -65,10 +65,10 @@ def _uncrossed(ink):
 
 
 def _without_path(ink):
-    """Ink without the thinnest path along it from the left to the right, strokes across it kept; or None.
+    """Remove the thinnest path of ink from left to right, but keep the strokes that cross it.
 
-    None if there is no such path, or if it may be a stroke of the digit: it must be thinner than what is left, and
-    longer at both ends.
+    Returns None if there is no such path, or if it may be a stroke of the digit: the path must be thinner than the
+    remaining ink, and extend beyond it at both ends.
     """
     off, left, right = 4, 2, ink.shape[1] - 4
     ink = np.pad(ink, ((off, off), (0, 0)))  # the line may leave the picture for a while
@@ -95,7 +95,7 @@ def _without_path(ink):
     strokes = [ndimage.grey_closing(rest, footprint=abs(x - slope * y) < 0.6) for slope in (-1, -0.5, 0, 0.5, 1)]
     rest = np.where(band, np.minimum(ink, np.max(strokes, axis=0)), ink)[off:-off]
     digit = _largest(rest > 0.5, rest)
-    if not digit.any() or edge(digit).any():
+    if not digit.any() or border(digit).any():
         return None
     rows, columns = np.where(digit)
     ends = columns.min() - left, right - columns.max()
@@ -105,43 +105,45 @@ def _without_path(ink):
 
 
 def _pieces(labels, n, density):
-    """Of each piece: how much ink it is, how long, and whether it lies along the frame, as shadows and tables do."""
+    """For each piece: its ink, its length, and whether it lies along the frame, as shadows and tables do."""
     amount = ndimage.sum_labels(density, labels, range(1, n + 1))
     boxes = ndimage.find_objects(labels, n)
     length = np.array([max(span.stop - span.start for span in box) if box else 0 for box in boxes])
-    return amount, length, np.bincount(edge(labels), minlength=n + 1)[1:] > 0.5 * length
+    return amount, length, np.bincount(border(labels), minlength=n + 1)[1:] > 0.5 * length
 
 
 def _largest(mask, density):
-    """The part of the mask with the most ink, and others that are not much smaller and near: no specks, no edges."""
-    labels, n = ndimage.label(mask, CORNERS)
+    """The connected part with the most ink, and parts near it that are not much smaller; no specks, no borders."""
+    labels, n = ndimage.label(mask, EIGHT_CONNECTED)
     if n <= 1:
         return mask
     side, (amount, _, along) = max(mask.shape), _pieces(labels, n, density)
     if side > SMALL and amount[~along].sum() > 0.1 * amount[along].sum():
         mask = mask & ~np.append(False, along)[labels]
     if side > 60:
-        labels, n = ndimage.label(ndimage.binary_dilation(mask, CORNERS, iterations=side // 60), CORNERS)
+        labels, n = ndimage.label(
+            ndimage.binary_dilation(mask, EIGHT_CONNECTED, iterations=side // 60), EIGHT_CONNECTED
+        )
     labels = labels * mask
     amount, length, along = _pieces(labels, n, density)
     amount[along] *= 0.2
     main = np.argmax(amount)
     gap = ndimage.minimum(ndimage.distance_transform_edt(labels != main + 1), labels, range(1, n + 1))
-    share = 0.04 if n < 4 else 0.1 if n < 6 else 0.2  # where there is much dirt, more is dirt
+    share = 0.04 if n < 4 else 0.1 if n < 6 else 0.2  # many parts are mostly specks
     return np.append(False, (amount >= share * amount[main]) & (gap < 0.5 * length[main]))[labels]
 
 
 def _filled(mask):
-    """The mask filled if it is only the outline of strokes: thin lines all along long narrow areas; or None."""
+    """Fill the mask if it only outlines strokes, as thin lines along long narrow areas; otherwise return None."""
     labels, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
     outside = labels[1:-1, 1:-1] == 1
-    shell = mask & ndimage.binary_dilation(outside, CORNERS)
-    inside = np.unique(labels[1:-1, 1:-1][ndimage.binary_dilation(shell, CORNERS) & ~mask & ~outside])
+    shell = mask & ndimage.binary_dilation(outside, EIGHT_CONNECTED)
+    inside = np.unique(labels[1:-1, 1:-1][ndimage.binary_dilation(shell, EIGHT_CONNECTED) & ~mask & ~outside])
     strokes = np.isin(labels[1:-1, 1:-1], inside[inside > 1])
     if not strokes.any():
         return None
     unit = max(np.ptp(place) for place in np.where(mask)) / 20
-    lined = (mask & ndimage.binary_dilation(strokes, CORNERS)).sum() / mask.sum()
+    lined = (mask & ndimage.binary_dilation(strokes, EIGHT_CONNECTED)).sum() / mask.sum()
     width = stroke_width(strokes)
     longest = np.bincount(labels[1:-1, 1:-1][strokes]).max()  # an eight has two loops, neither of them long and narrow
     narrow = stroke_width(mask) < 2.2 * unit and width < 5 * unit and longest > 4 * width**2
@@ -149,5 +151,5 @@ def _filled(mask):
 
 
 def stroke_width(mask):
-    """Mean stroke width: across a stroke of width w, the distance to the edge averages w / 4 + 1 / 2."""
+    """Mean stroke width: across a stroke of width w, the distance to its edge averages w / 4 + 1 / 2."""
     return 4 * ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask].mean() - 2

@@ -1,4 +1,4 @@
-"""A picture file -> its pixels, whatever format, palette and orientation it has."""
+"""Decoding picture files of any format, palette and orientation."""
 
 import contextlib
 import warnings
@@ -9,30 +9,30 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 100_000_000
-MAX_SIDE = 1_000_000  # Pillow takes 16 bytes for each row, however short
+MAX_SIDE = 1_000_000  # Pillow allocates 16 bytes per row, however short the rows are
 
 
 def read_picture(path):
-    """Read a picture file, turned as its EXIF orientation says; of an animation the first frame.
+    """Read a picture file, rotated according to its EXIF orientation. Of an animation, read the first frame.
 
-    path: a PNG, JPEG, WebP, GIF or BMP file, told by its content, not by its name.
+    path: a PNG, JPEG, WebP, GIF or BMP file. Its content, not its name, determines the format.
     Returns a numpy.ndarray (H, W), or (H, W, C) with C = 2 (grey, opacity), 3 or 4; uint8, or uint16 for 16-bit grey.
-    Raises ValueError for a file that is no such picture, is broken or announces more than 100 megapixels (before any
-    is decoded), FileNotFoundError if it is missing.
+    Raises FileNotFoundError if the file is missing; ValueError if it is of another format, broken, or announces more
+    than 100 megapixels (before any of them is decoded).
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} is not there: expected a picture, {', '.join(FORMATS)}. Check the path")
     if not Path(path).is_file():
         raise ValueError(f"{path}: expected a picture file, found a folder: name one file in it")
     with open(path, "rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own limit warns below ours; a damaged EXIF is of no concern
+        warnings.simplefilter("ignore")  # Pillow's own size limit is lower than ours; a damaged EXIF does no harm
         start = file.read(12)
         file.seek(0)
         try:
             with Image.open(file, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                     raise Image.DecompressionBombError
-                image.verify()  # the checksums of a PNG file, which decoding does not look at
+                image.verify()  # verifies the checksums of a PNG file, which decoding ignores
             file.seek(0)
             with Image.open(file, formats=FORMATS) as image:
                 return _decoded(image)
@@ -53,7 +53,7 @@ def read_picture(path):
 def _decoded(image):
     """The pixels of an opened picture, palette and colour space resolved."""
     image.load()
-    with contextlib.suppress(Exception):  # an EXIF that cannot be read turns nothing
+    with contextlib.suppress(Exception):  # an unreadable EXIF is ignored
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16-bit grey
         return np.asarray(image).clip(0, 65535).astype(np.uint16)
@@ -62,7 +62,7 @@ def _decoded(image):
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     pixels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
-    rows = max(1, 2**20 // image.width)  # in strips, as Pillow makes two more copies of what it hands over
+    rows = max(1, 2**20 // image.width)  # in strips, because Pillow makes two more copies of the pixels that it returns
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         pixels[top : top + rows] = np.asarray(strip).reshape(strip.height, strip.width, -1)

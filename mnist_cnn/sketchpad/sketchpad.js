@@ -1,0 +1,285 @@
+// The drawing pad: draws the strokes, shows what the network makes of them, and listens to mouse, finger and keyboard.
+// __init__.py puts this file into one <script>, after recognize.js and before a call of `start`.
+
+const PAD = 560; // side of the drawing in its own units; the page shows it at about half this size
+const STEP = PAD / SIDE; // how far an arrow key moves the pen; a drawing shorter than this is only a dot
+const FINEST = 1; // points closer to the last one are left out: some pens report a thousand per second
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const ERASERS = ["Escape", "Delete", "Backspace"];
+const LABEL = "Drawing pad. Arrow keys move the pen, space lowers or raises it, Control Z undoes, Escape clears.";
+
+/**
+ * Puts a pad into the element `root`.
+ *
+ * config: {names, weights, shapes, mean, std, pen, sure}, as __init__.py writes it: the classes' names, the network
+ * (see `network`), the stroke width of ink (see `rasterize`), and the probability below which the answer names two.
+ */
+function start(root, config) {
+  const run = network(config);
+  const view = build(root, config);
+  const drawing = new Drawing();
+  let frame = 0;
+  const refresh = () => {
+    if (frame) return; // however many events come, the pad is rendered once per frame
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      render(view, drawing, run, config);
+    });
+  };
+  listenToPointer(view.paper, drawing, refresh);
+  listenToButtons(view, drawing, refresh);
+  listenToKeys(root, view.paper, drawing, refresh);
+  keepKeysFromJupyterLab(root);
+  root.sketchpad = { forward: (pixels) => run(pixels).logits, center }; // for tests
+  refresh();
+}
+
+// --- The drawing ---
+
+const inside = (value) => Math.min(PAD, Math.max(0, value));
+
+/** The strokes and what draws them. */
+class Drawing {
+  strokes = []; // lists of points [x, y]
+  earlier = []; // `strokes` before each change, for undo
+  pointer = null; // the id of the mouse, finger or stylus that is drawing
+  pen = null; // the keyboard's pen: {x, y, down}
+
+  change(strokes) {
+    this.earlier.push(this.strokes);
+    this.strokes = strokes;
+  }
+
+  begin(point) {
+    this.change([...this.strokes, [point]]);
+  }
+
+  extend([x, y]) {
+    const stroke = this.strokes[this.strokes.length - 1];
+    const [lastX, lastY] = stroke[stroke.length - 1];
+    if (Math.hypot(x - lastX, y - lastY) >= FINEST) stroke.push([x, y]);
+  }
+
+  /** Ends the stroke, whether a pointer or the keyboard draws it. */
+  lift() {
+    this.pointer = null;
+    if (this.pen) this.pen.down = false;
+  }
+
+  clear() {
+    this.lift();
+    if (this.strokes.length) this.change([]);
+  }
+
+  undo() {
+    this.lift();
+    this.strokes = this.earlier.pop() || [];
+  }
+
+  takePen() {
+    this.pen = this.pen || { x: PAD / 2, y: PAD / 2, down: false };
+  }
+
+  movePen([dx, dy]) {
+    this.takePen();
+    this.pen.x = inside(this.pen.x + STEP * dx);
+    this.pen.y = inside(this.pen.y + STEP * dy);
+    if (this.pen.down) this.extend([this.pen.x, this.pen.y]);
+  }
+
+  togglePen() {
+    this.takePen();
+    this.pen.down = !this.pen.down;
+    if (this.pen.down) this.begin([this.pen.x, this.pen.y]);
+  }
+}
+
+// --- The page ---
+
+function element(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+const div = (name, ...children) => element("div", { class: `pad-${name}` }, ...children);
+const button = (text) => element("button", { type: "button" }, text);
+const picture = (side) => element("canvas", { width: side, height: side, class: "pad-picture", "aria-hidden": "true" });
+
+/** Fills `root` with the pad. Returns those of its elements that change or react. */
+function build(root, { names, shapes }) {
+  const paper = element("canvas", { width: PAD, height: PAD, tabindex: 0, role: "application", "aria-label": LABEL });
+  const [hint, undo, clear] = [div("hint"), button("Undo"), button("Clear")];
+  const digit = picture(SIDE);
+  const answer = element("div", { class: "pad-answer", role: "status" });
+  const bars = names.map((name) => {
+    const [fill, number] = [div("fill"), div("number")];
+    return { fill, number, row: div("row", div("name", name), div("track", fill), number) };
+  });
+  const first = Array.from({ length: shapes[0][0] }, () => picture(FIRST_SIDE));
+  const second = Array.from({ length: shapes[1][0] }, () => picture(SECOND_SIDE));
+  const says = div("says", digit, div("text", div("note", "The network sees and says"), answer));
+  root.replaceChildren(
+    div(
+      "top",
+      div("left", div("paper", paper, hint), div("tools", undo, clear)),
+      div("right", says, div("bars", ...bars.map(({ row }) => row))),
+    ),
+    div("note", `First layer, ${first.length} maps`),
+    div("maps", ...first),
+    div("note", `Second layer, ${second.length} maps`),
+    div("maps", ...second),
+    div("note", "Without a mouse: arrow keys move the pen, space lowers and raises it, Ctrl+Z undoes, Escape clears."),
+  );
+  return { paper, hint, undo, clear, digit, answer, bars, first, second };
+}
+
+/** Shows the drawing, the network's input, its feature maps and its answer. */
+function render(view, { strokes, pen }, run, config) {
+  const blue = getComputedStyle(view.paper).getPropertyValue("--blue");
+  drawStrokes(view.paper, strokes);
+  if (pen && document.activeElement === view.paper) drawPen(view.paper, pen, blue);
+  view.hint.textContent = strokes.length ? "" : "Draw here";
+
+  const ink = rasterize(strokes, config.pen, STEP);
+  const digit = ink && center(ink.ink, ink.height, ink.width);
+  const { firstMaps, secondMaps, logits } = digit ? run(digit) : {};
+  view.digit.classList.toggle("pad-black", digit !== null);
+  paint([view.digit], digit, "white");
+  paint(view.first, firstMaps, blue);
+  paint(view.second, secondMaps, blue);
+  showAnswer(view, logits ? softmax(logits) : null, config);
+}
+
+/** Shows the probabilities (classes,), or none if they are null. */
+function showAnswer(view, probabilities, { names, sure }) {
+  const answer = probabilities ? inWords(probabilities, names, sure) : "";
+  if (view.answer.textContent !== answer) view.answer.textContent = answer; // screen readers announce each new text
+  view.bars.forEach(({ row, fill, number }, i) => {
+    const percent = probabilities ? 100 * probabilities[i] : 0;
+    fill.style.width = `${percent}%`;
+    number.textContent = probabilities ? `${percent.toFixed(1)}%` : "";
+    row.classList.toggle("pad-best", probabilities !== null && probabilities[i] === Math.max(...probabilities));
+  });
+}
+
+/** The same as mnist_cnn.model.in_words: "7, 98%", or "not sure: 4 or 9" if no probability reaches `sure`. */
+function inWords(probabilities, names, sure) {
+  const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
+  if (probabilities[best] < sure) return `not sure: ${names[best]} or ${names[other]}`;
+  return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
+}
+
+/** Paints maps (canvases, side, side) >= 0 on square canvases: the largest value opaque, 0 or no maps transparent. */
+function paint(canvases, maps, colour) {
+  const most = maps ? Math.max(...maps) || 1 : 0;
+  canvases.forEach((canvas, index) => {
+    const brush = canvas.getContext("2d");
+    const pixels = new ImageData(canvas.width, canvas.height);
+    const size = canvas.width * canvas.height;
+    for (let i = 0; most && i < size; i++) pixels.data[4 * i + 3] = (255 * maps[index * size + i]) / most;
+    brush.putImageData(pixels, 0, 0);
+    brush.globalCompositeOperation = "source-in"; // fill what is opaque
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, canvas.width, canvas.height);
+  });
+}
+
+function drawStrokes(canvas, strokes) {
+  const brush = canvas.getContext("2d");
+  brush.clearRect(0, 0, PAD, PAD);
+  Object.assign(brush, { lineWidth: 30, lineCap: "round", lineJoin: "round", strokeStyle: "#111" });
+  for (const stroke of strokes) {
+    brush.beginPath();
+    brush.moveTo(stroke[0][0], stroke[0][1] + 0.01); // so that a single point becomes a dot
+    for (const [x, y] of stroke) brush.lineTo(x, y);
+    brush.stroke();
+  }
+}
+
+/** Draws the keyboard's pen: a ring, filled while the pen is down. */
+function drawPen(canvas, { x, y, down }, colour) {
+  const brush = canvas.getContext("2d");
+  Object.assign(brush, { lineWidth: 4, strokeStyle: colour, fillStyle: colour });
+  brush.beginPath();
+  brush.arc(x, y, 15, 0, 2 * Math.PI);
+  brush.stroke();
+  if (down) brush.fill();
+}
+
+// --- Events ---
+
+/** A mouse, finger or stylus draws while it is pressed. */
+function listenToPointer(paper, drawing, refresh) {
+  const at = ({ clientX, clientY }) => {
+    const box = paper.getBoundingClientRect();
+    return [inside(((clientX - box.left) * PAD) / box.width), inside(((clientY - box.top) * PAD) / box.height)];
+  };
+  paper.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || paper.hasPointerCapture(drawing.pointer)) return; // no palm draws beside the stylus
+    event.preventDefault(); // no text gets selected, and a notebook does not take the focus
+    paper.focus({ preventScroll: true });
+    paper.setPointerCapture(event.pointerId);
+    drawing.pointer = event.pointerId;
+    drawing.pen = null;
+    drawing.begin(at(event));
+    refresh();
+  });
+  paper.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== drawing.pointer) return;
+    const merged = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+    for (const move of merged.length ? merged : [event]) drawing.extend(at(move));
+    refresh();
+  });
+  const end = (event) => {
+    if (event.pointerId === drawing.pointer) drawing.lift();
+  };
+  paper.addEventListener("pointerup", end);
+  paper.addEventListener("pointercancel", end);
+}
+
+function listenToButtons({ undo, clear }, drawing, refresh) {
+  undo.addEventListener("click", () => {
+    drawing.undo();
+    refresh();
+  });
+  clear.addEventListener("click", () => {
+    drawing.clear();
+    refresh();
+  });
+}
+
+/** The keyboard draws with a pen that is visible while the paper has the focus. */
+function listenToKeys(root, paper, drawing, refresh) {
+  paper.addEventListener("focus", () => {
+    drawing.takePen();
+    refresh();
+  });
+  paper.addEventListener("blur", () => {
+    drawing.lift();
+    refresh();
+  });
+  root.addEventListener("keydown", (event) => {
+    const control = event.ctrlKey || event.metaKey;
+    const onPaper = !control && event.target === paper;
+    if (control && event.key === "z") drawing.undo();
+    else if (!control && ERASERS.includes(event.key)) drawing.clear();
+    else if (onPaper && event.key in ARROWS) drawing.movePen(ARROWS[event.key]);
+    else if (onPaper && event.key === " ") drawing.togglePen();
+    else return;
+    event.preventDefault(); // the page does not scroll
+    event.stopPropagation(); // and the notebook does not take the key for one of its own shortcuts
+    refresh();
+  });
+}
+
+/**
+ * JupyterLab would take single keys for its own shortcuts ("d d" deletes the cell) before the pad gets them. It may
+ * have keys with Ctrl, Cmd or Shift, so that one can save or run the next cell.
+ */
+function keepKeysFromJupyterLab(root) {
+  const guard = ({ target, ctrlKey, metaKey, shiftKey }) =>
+    target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || metaKey || shiftKey));
+  for (const type of ["focusin", "keydown", "keyup"]) root.addEventListener(type, guard);
+}

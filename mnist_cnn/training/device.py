@@ -1,0 +1,58 @@
+"""Faster training on a CPU or a CUDA GPU, where PyTorch's defaults are slow for a small network."""
+
+import ctypes
+import sys
+
+import torch
+
+
+def has_bfloat16():
+    """Return whether this processor computes in bfloat16 natively (x86 with AVX-512 BF16 or AMX)."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases lack this function
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def keep_freed_memory():
+    """Let this process keep freed memory for its next allocation. Does nothing except on Linux with glibc.
+
+    By default, glibc returns large blocks to the system, which then hands them out again page by page, zeroed. That
+    takes a tenth of a training step or more. See mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(trim_threshold, 2**30)
+        mallopt(mmap_threshold, 2**25)  # the largest value that it accepts
+
+
+class CudaGraph:
+    """A function of CUDA tensors whose kernels are launched together, as one CUDA graph.
+
+    A training step of a small network launches about a hundred kernels, which takes longer than running them. Call it
+    like the function itself, always with tensors of the same shapes and dtypes. The function must return one tensor,
+    which the next call overwrites. Everything else that it uses (weights, a learning rate) must be tensors that are
+    changed in place. See https://pytorch.org/docs/stable/notes/cuda.html#whole-network-capture.
+    """
+
+    WARM_UP = 3  # calls that run kernel by kernel, so that one-time setup is not recorded
+
+    def __init__(self, function):
+        self.function, self.calls = function, 0
+        self.stream, self.graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+
+    def __call__(self, *inputs):
+        self.calls += 1
+        if self.calls <= self.WARM_UP:
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                output = self.function(*inputs)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return output
+        if self.calls == self.WARM_UP + 1:
+            self.inputs = [tensor.clone() for tensor in inputs]
+            with torch.cuda.graph(self.graph, stream=self.stream):  # records the kernels without running them
+                self.output = self.function(*self.inputs)
+        for recorded, tensor in zip(self.inputs, inputs):
+            recorded.copy_(tensor)
+        self.graph.replay()
+        return self.output

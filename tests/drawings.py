@@ -1,0 +1,68 @@
+"""Drawings of digits for the tests: pen strokes, photographs of them, MNIST's digits as crisp ink, lines."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+STROKES = {  # digit: its strokes, each a list of points (x, y) from 0 to 1
+    0: [[(0.5, 0), (0.2, 0.15), (0.1, 0.5), (0.2, 0.85), (0.5, 1), (0.8, 0.85), (0.9, 0.5), (0.8, 0.15), (0.5, 0)]],
+    1: [[(0.5, 0), (0.5, 1)]],
+    2: [[(0.1, 0.25), (0.3, 0.03), (0.65, 0.03), (0.85, 0.25), (0.7, 0.5), (0.08, 1), (0.95, 1)]],
+    3: [[(0.1, 0.08), (0.5, 0), (0.85, 0.2), (0.75, 0.4), (0.4, 0.48), (0.8, 0.6), (0.9, 0.8), (0.5, 1), (0.1, 0.92)]],
+    4: [[(0.2, 0), (0.1, 0.55), (0.95, 0.5)], [(0.75, 0.1), (0.7, 1)]],
+    5: [[(0.85, 0), (0.2, 0), (0.18, 0.45), (0.6, 0.4), (0.88, 0.65), (0.6, 0.97), (0.1, 0.95)]],
+    6: [[(0.7, 0), (0.3, 0.3), (0.12, 0.7), (0.4, 1), (0.75, 0.9), (0.75, 0.62), (0.4, 0.53), (0.15, 0.75)]],
+    7: [[(0.1, 0), (0.9, 0), (0.4, 1)]],
+    8: [[(0.8, 0.15), (0.5, 0), (0.2, 0.2), (0.82, 0.72), (0.5, 1), (0.15, 0.75), (0.5, 0.47), (0.8, 0.18)]],
+    9: [[(0.85, 0.2), (0.5, 0), (0.15, 0.22), (0.3, 0.48), (0.6, 0.46), (0.85, 0.18), (0.82, 0.6), (0.65, 1)]],
+}
+
+
+def draw(digit, height, width, size, pen, seed=0):
+    """A digit drawn with a round pen. Returns float32 (height, width), from 0 (paper) to 1 (ink).
+
+    size: the height of the digit, pen: the width of the pen; in pixels.
+    """
+    rng = np.random.default_rng(seed)
+    image = Image.new("L", (4 * width, 4 * height))
+    pencil = ImageDraw.Draw(image)
+    slant = rng.normal(0.1, 0.05)
+    middle = np.array([width, height]) / 2 + rng.uniform(-0.1, 0.1, 2) * (min(height, width) - size)
+    for stroke in STROKES[digit]:
+        points = np.array(stroke) - 0.5 + rng.normal(0, 0.012, (len(stroke), 2))
+        points[:, 0] = 0.7 * points[:, 0] - slant * points[:, 1]
+        points = [tuple(point) for point in 4 * (points * size + middle)]
+        pencil.line(points, fill=255, width=max(1, round(4 * pen)), joint="curve")
+        for x, y in points:
+            pencil.ellipse([x - 2 * pen, y - 2 * pen, x + 2 * pen, y + 2 * pen], fill=255)
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / 255
+
+
+def photograph(ink, seed=0, shadow=True, lines=True):
+    """Ink (H, W) as a photograph, uint8 (H, W, 3): ruled paper in uneven light, with a shadow, specks and noise."""
+    rng = np.random.default_rng(seed)
+    height, width = ink.shape
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    ruled = np.abs((y + 0.02 * x) * 8 % 1 - 0.5) < 4 / max(height, width) if lines else np.zeros(ink.shape)
+    paper = np.array([240, 235, 220]) - 70 * ruled[..., None] * np.array([1, 0.8, 0.4])
+    page = paper * (1 - ink[..., None]) + np.array([40, 45, 110]) * ink[..., None]
+    for row, column in rng.integers(3, min(height, width) - 3, (4, 2)):
+        page[row : row + 2, column : column + 2] = 60
+    light = 1 - 0.3 * x * y - 0.35 * shadow * (x + 0.3 * y > 0.75)
+    page = ndimage.gaussian_filter(page * light[..., None], (0.7, 0.7, 0)) + rng.normal(0, 4, page.shape)
+    return page.clip(0, 255).astype(np.uint8)
+
+
+def in_ink(image, height, width=None):
+    """Enlarge a digit of MNIST, uint8 (28, 28), to crisp ink, float32 (height, width). Default: its own proportions."""
+    rows, columns = np.where(image > 60)
+    box = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].astype(np.float32) / 255
+    width = width or max(3, round(height * box.shape[1] / box.shape[0]))
+    ink = Image.fromarray(box).resize((width, height), Image.Resampling.BICUBIC)
+    return np.clip((np.asarray(ink) - 0.5) * max(1, height / 20) + 0.5, 0, 1)
+
+
+def line(rows, columns):
+    """A thin line, (28, 28): around row rows[k] in column k, from columns[0] to before columns[1]."""
+    ink = np.clip(1 - 0.45 * np.abs(np.arange(28)[:, None] - rows), 0, 1)
+    return np.where((np.arange(28) >= columns[0]) & (np.arange(28) < columns[1]), ink, 0)

@@ -1,0 +1,87 @@
+"""Drawing on the pad in a browser: for its tests and for tools/photograph_pad.py."""
+
+import shutil
+from itertools import pairwise
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+DIGITS = {  # strokes of x,y in hundredths of the pad
+    0: "50,15 33,25 28,50 35,77 50,85 66,75 72,50 66,24 50,15",
+    1: "52,12 50,50 48,88",
+    2: "30,30 40,17 58,15 69,28 60,50 42,70 27,84 50,82 74,83",
+    3: "30,20 50,14 67,25 60,42 45,48 64,55 70,70 55,86 30,80",
+    4: "38,14 32,35 28,54 50,54 72,52 | 66,20 63,50 60,88",
+    5: "70,15 36,16 34,44 55,42 70,58 66,78 48,87 28,82",
+    6: "62,12 44,30 34,55 37,78 52,87 66,75 60,58 45,56 36,68",
+    7: "28,20 50,19 72,18 60,45 48,88",
+    8: "66,24 50,14 35,26 48,45 66,65 55,86 36,75 50,50 66,24",
+    9: "66,28 50,15 35,28 42,46 60,42 66,28 64,55 58,88",
+}
+DIGITS = {
+    digit: [np.array([place.split(",") for place in stroke.split()], float) / 100 for stroke in text.split("|")]
+    for digit, text in DIGITS.items()
+}
+PHOTOGRAPH = "mnist_cnn/sketchpad/sketchpad.png"
+FOR_PHOTOGRAPH = {"viewport": {"width": 752, "height": 760}, "color_scheme": "light"}  # options of the page
+
+
+def find_chromium():
+    """The path of the installed Chromium or Chrome, or None."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def answer(page):
+    """The pad's answer, after it has processed all events so far."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.locator(".mnist-sketchpad [role=status]").first.inner_text()
+
+
+def draw(page, strokes):
+    """Draw with the mouse on the page's first pad. strokes: arrays (N, 2) of x and y, 0 to 1."""
+    canvas = page.locator(".mnist-sketchpad canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    for stroke in strokes:
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=3)
+        page.mouse.up()
+
+
+def photograph(page):
+    """Draw a 3 on the empty pad of a page opened with FOR_PHOTOGRAPH. Returns a picture of the pad, PNG as bytes."""
+    (corners,) = DIGITS[3]
+    curve = CubicSpline(range(len(corners)), corners)(np.linspace(0, len(corners) - 1, 80))
+    draw(page, [curve])
+    page.evaluate("document.activeElement.blur()")  # without the frame around the paper that shows the focus
+    answer(page)
+    return page.locator(".mnist-sketchpad").screenshot()
+
+
+def drawings(count):
+    """Generate pictures of ink, uint8 (H, W), the longer side 60 to 400: distorted digits, the same each time."""
+    random = np.random.default_rng(0)
+    for i in range(count):
+        strokes = DIGITS[i % 10]
+        if i % 3 == 0:  # not a digit at all
+            strokes = [random.normal(size=(random.integers(2, 9), 2)).cumsum(0)]
+        turned = np.eye(2) + random.normal(scale=0.15, size=(2, 2))
+        strokes = [(stroke + random.normal(scale=0.015, size=stroke.shape)) @ turned for stroke in strokes]
+        low, high = np.min([s.min(0) for s in strokes], axis=0), np.max([s.max(0) for s in strokes], axis=0)
+        length = random.integers(60, 401)
+        pen = random.uniform(0.02, 0.15) * length
+        scale = (length - pen - 3) / (high - low).max()
+        width, height = np.ceil((high - low) * scale + pen + 3).astype(int)
+        ink = np.zeros((height, width), np.float32)
+        y, x = np.ogrid[:height, :width]
+        for stroke in strokes:
+            places = (stroke - low) * scale + pen / 2 + 1
+            for (x0, y0), (x1, y1) in pairwise(places):
+                dx, dy = x1 - x0, y1 - y0
+                along = (((x + 0.5 - x0) * dx + (y + 0.5 - y0) * dy) / (dx**2 + dy**2)).clip(0, 1)
+                distance = np.hypot(x + 0.5 - x0 - along * dx, y + 0.5 - y0 - along * dy)
+                ink = np.maximum(ink, (pen / 2 + 0.5 - distance).clip(0, 1))
+        yield (ink * 255).astype(np.uint8)

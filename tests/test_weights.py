@@ -1,0 +1,134 @@
+"""The weights file: into it and out of it, and which files are refused."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import pytest
+import torch
+
+from mnist_cnn.model import MNIST_CNN, predict
+from mnist_cnn.weights import load_weights, save_weights
+from tests.fuzzing.weights import rezipped, saved
+
+
+def test_weights_round_trip(tmp_path, test_split):
+    model = MNIST_CNN(0.2, 0.4, classes=47).to(memory_format=torch.channels_last).train()
+    save_weights(model, tmp_path / "weights.pth")
+    loaded = load_weights(tmp_path / "weights.pth")
+    assert not loaded.training
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in loaded.state_dict().items())
+    assert predict(loaded, test_split[0][:5])[1].shape == (5, 47)
+    assert os.listdir(tmp_path) == ["weights.pth"]
+
+
+def test_the_weights_file_is_a_plain_state_dict(weights):
+    plain = MNIST_CNN()
+    plain.load_state_dict(torch.load(weights, weights_only=True), strict=True)
+    assert plain.mean == pytest.approx(0.130660, abs=1e-6)
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.system, ("touch pwned",)
+
+
+STATE = MNIST_CNN().state_dict()
+WHOLE = saved(STATE)
+FLIPPED = bytearray(WHOLE)
+FLIPPED[WHOLE.index(STATE["layers.7.weight"].numpy().tobytes()) + 1000] ^= 1  # one bit of a weight
+
+
+def zipped(data):
+    """A compressed archive with one entry of this content."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("weights/data.pkl", data)
+    return archive.getvalue()
+
+
+REFUSED = {  # what is in the file, and what the message says
+    "empty": (b"", "truncated"),
+    "half": (WHOLE[: len(WHOLE) // 2], "truncated"),
+    "text": (b"hello\n" * 100, "another kind"),
+    "a zip of something else": (zipped(b"hello"), "another kind"),
+    "too much": (bytes(2**19 + 1), "524,289 bytes, more than 524,288"),
+    "too much when unpacked": (zipped(bytes(2**19 + 1)), "unpacks to more than it should"),
+    "one bit is wrong": (bytes(FLIPPED), r"a wrong checksum of \S*data/\d"),
+    "malicious": (saved({**STATE, "layers.0.bias": Malicious()}), "code in it"),
+    "a malicious pickle": (pickle.dumps(Malicious()), "code in it"),
+    "a whole model": (saved(MNIST_CNN()), "code in it"),
+    "a list": (saved([1, 2]), "something other than a state_dict"),
+    "a tensor": (saved(torch.zeros(3)), "something other"),
+    "other names": (saved({1: torch.zeros(3)}), "something other"),
+    "other values": (saved({**STATE, "mean": 0.13}), "something other"),
+    "whole numbers": (saved({name: tensor.long() for name, tensor in STATE.items()}), "something other"),
+    "half precision": (saved({**STATE, "mean": torch.zeros((), dtype=torch.float16)}), "something other"),
+    "a huge view": (saved({**STATE, "mean": torch.zeros(1).expand(2**17 + 1)}), "something other"),
+    "no mean and std": (saved(MNIST_CNN().layers.state_dict()), "found no mean and no std: train"),
+    "no std": (saved({name: tensor for name, tensor in STATE.items() if name != "std"}), "found no std: train"),
+    "another network": (saved({**STATE, "layers.9.weight": torch.zeros(3)}), "found others: .*layers.9.weight"),
+    "another shape": (saved({**STATE, "layers.0.weight": torch.zeros(10, 3, 5, 5)}), "layers.0.weight"),
+    "a missing layer": (saved({n: t for n, t in STATE.items() if n != "layers.3.bias"}), "layers.3.bias"),
+    "no bias": (saved({n: t for n, t in STATE.items() if n != "layers.8.bias"}), "Missing key.*layers.8.bias"),
+    "no classes": (saved({**STATE, "layers.8.bias": torch.zeros(())}), "layers.8.bias"),
+    "one class": (saved({**STATE, "layers.8.bias": torch.zeros(1)}), "two classes, found 1"),
+    "std of 0": (saved({**STATE, "std": torch.tensor(0.0)}), "positive standard deviation"),
+    "not a number": (saved({**STATE, "layers.0.bias": torch.full((10,), torch.nan)}), "found NaN or infinity: train"),
+    "infinite answers to paper": (
+        saved(
+            {**STATE, "mean": torch.ones(()), "std": torch.tensor(1e-38), "layers.0.weight": -torch.ones(10, 1, 5, 5)}
+        ),
+        "finite weights and logits",
+    ),
+    "infinite answers to ink": (
+        saved({**STATE, "std": torch.tensor(1e-38), "layers.0.weight": torch.ones(10, 1, 5, 5)}),
+        "finite weights and logits",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_foreign_and_malicious_files_are_refused_and_run_nothing(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data, message = REFUSED[name]
+    path = tmp_path / "weights.pth"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"(?s)expected .*{message}") as caught:
+        load_weights(path)
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        rezipped(WHOLE, zipfile.ZIP_DEFLATED),
+        saved({name: tensor.double() for name, tensor in STATE.items()}),
+    ],
+    ids=["compressed", "float64"],
+)
+def test_other_forms_of_the_same_weights_are_accepted(data, tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(data)
+    loaded = load_weights(str(path)).state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in STATE.items())
+
+
+def test_two_classes_are_enough(tmp_path):
+    save_weights(MNIST_CNN(classes=2), tmp_path / "weights.pth")
+    assert load_weights(tmp_path / "weights.pth").layers[-1].out_features == 2
+
+
+def test_missing_files_and_folders(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none.pth is not there: run workspace.ipynb"):
+        load_weights(tmp_path / "none.pth")
+    with pytest.raises(ValueError, match="a folder or a device"):
+        load_weights(tmp_path)
+
+
+def test_the_network_is_loaded_to_the_device(weights):
+    assert load_weights(weights, "meta").mean.device.type == "meta"
+    assert load_weights(weights).mean.device.type == "cpu"
