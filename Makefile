@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: train test lab sketchpad benchmark torture format
+.PHONY: train test lab sketchpad benchmark torture mutation format
 
 train: .venv/installed  ## train, evaluate, write the weights and the plots
 	$(BIN)/python -m tools.run_notebook workspace.ipynb
@@ -27,8 +27,11 @@ sketchpad: .venv/installed  ## write the drawing pad as one file, sketchpad.html
 benchmark: .venv/installed  ## accuracy and speed, compared with two published recipes; up to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
-torture: .venv/installed-torture  ## kill, fuzz, overload, other versions; about two hours
+torture: .venv/installed-torture  ## kill, fuzz, overload, mutate, other versions; two to three hours
 	$(BIN)/python -m tests.torture
+
+mutation: .venv/installed-torture  ## change the code in a thousand ways: which changes do the tests notice? half an hour
+	$(BIN)/python -m tests.torture mutation
 
 format: .venv/installed-tests  ## format code and notebooks
 	$(BIN)/ruff check --fix .

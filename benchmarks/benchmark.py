@@ -210,7 +210,7 @@ def picture(runs):
     axis.set(xscale="log", yscale="log", xlabel="training seconds", ylabel="test error, %")
     to_99 = statistics.median(run["to_99"] for run in runs if run["name"] == "plain" and run["to_99"])
     axis.set_title(
-        f"To 1% error {to_99 / median('short', 0):.0f} times as fast as the plain recipe; "
+        f"To 1% error {to_99 / median('short', 0):.1f} times as fast as the plain recipe; "
         f"{median('default', 1):.2f}% error in {median('default', 0):.0f} s"
     )
     for ticks, values in (

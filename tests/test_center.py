@@ -74,6 +74,18 @@ def test_shrinking_averages():
     assert (middle - 100).abs().max() <= 1
 
 
+def test_enlarging_interpolates_linearly_between_the_middles_of_pixels():
+    out = center(np.array([[255, 55]], np.uint8))[0]
+    place = np.clip((np.arange(20) + 0.5) / 10 - 0.5, 0, 1)  # from the middle of the first pixel to that of the second
+    assert out[10, out[10] > 0].tolist() == [round(255 - 200 * x) for x in place]
+
+
+def test_values_beyond_the_range_are_paper_and_full_ink():
+    ink = torch.ones(20, 20)
+    ink[5:10, 5:10], ink[12:15] = -0.5, 1.5
+    assert torch.equal(center(ink), center(ink.clamp(0, 1)))
+
+
 def test_floats_and_tensors_are_taken_too():
     ink = rectangle(20, 4, value=77)
     expected = center(ink)
@@ -85,11 +97,11 @@ def test_floats_and_tensors_are_taken_too():
 @pytest.mark.parametrize(
     "ink, message",
     [
-        (torch.zeros(28, 28), r"found none in shape \(28, 28\)"),
+        (torch.zeros(28, 28), r"found none in shape \(28, 28\)$"),
         (torch.ones(1, 28, 28), r"shape \(H, W\), found none in shape \(1, 28, 28\)"),
-        (torch.full((28, 28), 0.001), "found only traces: make the strokes darker"),
+        (torch.full((28, 28), 0.001), "found only traces: make the strokes darker$"),
     ],
 )
 def test_what_has_no_ink_is_refused(ink, message):
-    with pytest.raises(ValueError, match=f"expected ink.*{message}"):
+    with pytest.raises(ValueError, match=f"^expected ink.*{message}"):
         center(ink)

@@ -1,4 +1,5 @@
 import gzip
+import re
 import tracemalloc
 
 import numpy as np
@@ -47,6 +48,9 @@ def test_nested_comes_first(folder):
     for name, array in zip(FILES["train"], (IMAGES[:1], LABELS[:1])):
         (root / "train" / name).write_bytes(idx_bytes(array, 0x08))
     assert len(load_split(root, "train")[1]) == 1
+    (root / "train" / FILES["train"][1]).unlink()  # images and labels come from one folder
+    with pytest.raises(FileNotFoundError, match=f"{root}/train/train-labels-idx1-ubyte is not there"):
+        load_split(root, "train")
 
 
 def test_number_of_classes(folder):
@@ -60,35 +64,56 @@ def test_number_of_classes(folder):
     "change, message",
     [
         ({"labels": LABELS[:2]}, "3 images.*2 labels"),
+        ({"labels": LABELS[:0]}, "3 images.*0 labels"),
         ({"images": LABELS, "labels": IMAGES}, "swapped"),
-        ({"images": IMAGES[:, :27]}, r"\(N, 28, 28\)"),
+        ({"images": IMAGES[:, :27]}, r"\(N, 28, 28\), found \(3, 27, 28\): reshape or resize"),
+        ({"images": IMAGES[..., :27]}, r"\(N, 28, 28\), found \(3, 28, 27\)"),
         ({"images": IMAGES.reshape(3, -1)}, r"\(N, 28, 28\)"),
-        ({"images": IMAGES.astype(np.int16), "codes": (0x0B, 0x08)}, "uint8 pixels, found int16.*divide"),
+        ({"images": IMAGES[:, None]}, r"\(N, 28, 28\), found \(3, 1, 28, 28\)"),
+        (
+            {"images": (IMAGES // 100 * 7).astype(np.int16), "codes": (0x0B, 0x08)},
+            "uint8 pixels, found int16 from 0 to 14; divide them by their maximum, multiply by 255, and convert",
+        ),
         (
             {"images": (IMAGES * np.uint16(257)).view(np.int16), "codes": (0x0B, 0x08)},
-            "found int16 from -.*view.*divide",
+            "found int16 from -.*, probably uint16: view them as that first; divide",
         ),
-        ({"images": IMAGES.astype(np.float32), "codes": (0x0D, 0x08)}, "uint8 pixels, found float32"),
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image"),
-        ({"labels": np.array([0, 1, 10], np.uint8)}, "labels 0 to 9"),
-        ({"labels": np.array([0, 1, -1], np.int8), "codes": (0x08, 0x09)}, "labels 0 to 9"),
-        ({"labels": np.array([1, 2, 26], np.uint8)}, "EMNIST.*subtract 1.*transpose"),
-        ({"labels": np.zeros((3, 8), np.int32), "codes": (0x08, 0x0C)}, "QMNIST.*first"),
-        ({"labels": np.zeros(3, np.float32), "codes": (0x08, 0x0D)}, "integer labels"),
+        ({"images": IMAGES.astype(np.float32), "codes": (0x0D, 0x08)}, "uint8 pixels, found float32 from 0 to 255; d"),
+        ({"images": np.zeros((0, 28, 28), "f4"), "codes": (0x0D, 0x08)}, "uint8 pixels, found float32 from 0 to 0; d"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image, found none"),
+        (
+            {"labels": np.array([0, 1, 10], np.uint8)},
+            r"labels 0 to 9, found 0 to 10: does CLASS_NAMES in the settings fit this data set\?$",
+        ),
+        ({"labels": np.array([0, 1, -1], np.int8), "codes": (0x08, 0x09)}, "labels 0 to 9, found -1 to 1: does CLASS"),
+        (
+            {"labels": np.array([1, 2, 26], np.uint8)},
+            "found 1 to 26: EMNIST's letters start at 1.*subtract 1 from the labels and transpose each image$",
+        ),
+        (
+            {"labels": np.zeros((3, 8), np.int32), "codes": (0x08, 0x0C)},
+            r"one label for .* found \(3, 8\): if this is QMNIST's file of many columns, keep the first one, .* uint8$",
+        ),
+        ({"labels": np.zeros(3, np.float32), "codes": (0x08, 0x0D)}, r"integer labels of .*, found float32 \(3,\)"),
+        ({"labels": np.zeros((3, 1, 1), np.uint8)}, r"integer labels of shape \(N,\), found uint8 \(3, 1, 1\)"),
     ],
 )
 def test_refusals(folder, change, message):
-    with pytest.raises(IDXError, match=message):
-        load_split(folder(**change), "train")
+    root = folder(**change)
+    with pytest.raises(IDXError) as caught:
+        load_split(root, "train")
+    told = str(caught.value)
+    assert told.startswith(str(root / "train-"))
+    assert re.search(message, told.replace(str(root), ""))  # pytest names the folder after the message
 
 
 def test_missing_files_and_unknown_splits(tmp_path, folder):
-    with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/train/train-images-idx3-ubyte is not there"):
         load_split(tmp_path, "train")
     (folder() / FILES["train"][1]).unlink()
-    with pytest.raises(FileNotFoundError, match="train-labels-idx1-ubyte"):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/train-labels-idx1-ubyte is not there"):
         load_split(tmp_path, "train")
-    with pytest.raises(ValueError, match="validation"):
+    with pytest.raises(ValueError, match='expected split "train" or "test", found \'validation\''):
         load_split(tmp_path, "validation")
 
 
@@ -118,10 +143,14 @@ def test_mean_and_standard_deviation(train_split):
     assert mean_std(images[:1000]) == pytest.approx((exact.mean().item(), exact.std(correction=0).item()), abs=1e-12)
 
 
+def test_mean_and_standard_deviation_of_two_pixels():
+    assert mean_std(torch.tensor([0, 51], dtype=torch.uint8)) == pytest.approx((0.1, 0.1), abs=1e-15)
+
+
 def test_mean_and_standard_deviation_refuse():
     with pytest.raises(TypeError, match="uint8"):
         mean_std(torch.rand(1, 1, 28, 28))
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match=r"^expected at least one image, found none$"):
         mean_std(torch.empty(0, 1, 28, 28, dtype=torch.uint8))
 
 
@@ -130,7 +159,9 @@ def test_digits_that_teach_nothing_are_refused(train_split):
     check_variety("train", images[:100], labels[:100])
     with pytest.raises(ValueError, match="train: expected images that differ, found 100 with pixels all 0"):
         check_variety("train", torch.zeros_like(images[:100]), labels[:100])
-    with pytest.raises(ValueError, match="found 100 with pixels the same in each"):
+    with pytest.raises(ValueError, match="found 100 with pixels all 7: check"):
+        check_variety("train", torch.full_like(images[:100], 7), labels[:100])
+    with pytest.raises(ValueError, match="found 100 with pixels the same in each: check"):
         check_variety("train", images[:1].expand(100, -1, -1, -1), labels[:100])
     with pytest.raises(ValueError, match="test: expected digits of two classes or more, found 100 of class 3"):
         check_variety("test", images[:100], torch.full((100,), 3))

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import re
 import struct
 import tracemalloc
 
@@ -75,7 +76,7 @@ def test_gz_is_found_and_the_plain_file_preferred(write, tmp_path):
         (b"\0\1\x08\0", "found the bytes 00 01 08 00$"),
         (b"\0\0\x0a\1" + bytes(8), "type byte among 0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E, found 0x0A"),
         (b"\0\0\x08\x41" + bytes(2000), "at most 64 dimensions, found 65"),
-        (GOOD[:10], "3 sizes in the header, found 1: it is truncated"),
+        (GOOD[:12], "3 sizes in the header, found 2: it is truncated"),
         (GOOD[:-1], r"48 bytes of data for shape \(2, 3, 4\), found 47: it is truncated"),
         (GOOD + b"x", "found more: there are trailing bytes"),
         (struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "fits into memory"),
@@ -93,10 +94,11 @@ def test_gz_is_found_and_the_plain_file_preferred(write, tmp_path):
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_refusals_name_the_file_and_the_reason(write, data, message, compress):
     path = write(compress(data))
-    with pytest.raises(IDXError, match=message) as caught:
+    with pytest.raises(IDXError) as caught:
         read_idx(path)
-    assert str(path) in str(caught.value)
-    assert "expected" in str(caught.value)
+    start, told = str(caught.value).split(": ", 1)
+    assert start == str(path)
+    assert re.match(f"expected .*{message}", told)
     assert isinstance(caught.value, ValueError)
 
 
@@ -116,10 +118,13 @@ def test_nothing_is_allocated_for_what_is_not_there(write, compress):
     tracemalloc.stop()
 
 
-def test_a_gzip_bomb_is_not_unpacked(write):
-    path = write(gzip.compress(idx_bytes(np.zeros(5, "u1"), 0x08) + bytes(200_000_000), 1))
+@pytest.mark.parametrize(
+    "start, message", [(idx_bytes(np.zeros(5, "u1"), 0x08), "trailing"), (b"text", "found the bytes")]
+)
+def test_a_gzip_bomb_is_not_unpacked(write, start, message):
+    path = write(gzip.compress(start + bytes(50_000_000), 1))
     tracemalloc.start()
-    with pytest.raises(IDXError, match="trailing"):
+    with pytest.raises(IDXError, match=message):
         read_idx(path)
     assert tracemalloc.get_traced_memory()[1] < 4e6
     tracemalloc.stop()

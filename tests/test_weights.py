@@ -10,7 +10,7 @@ import torch
 
 from mnist_cnn.model import MNIST_CNN, predict
 from mnist_cnn.weights import load_weights, save_weights
-from tests.fuzzing.weights import rezipped, saved
+from tests.fuzzing.weights import rezipped, saved, saved_pickle
 
 
 def test_weights_round_trip(tmp_path, test_split):
@@ -54,8 +54,10 @@ REFUSED = {  # what is in the file, and what the message says
     "half": (WHOLE[: len(WHOLE) // 2], "truncated"),
     "text": (b"hello\n" * 100, "another kind"),
     "a zip of something else": (zipped(b"hello"), "another kind"),
+    "as much as allowed": (bytes(2**19), "not a zip file"),
+    "as much as allowed when unpacked": (zipped(bytes(2**19)), r"run\): (?!an archive that)"),
     "too much": (bytes(2**19 + 1), "524,289 bytes, more than 524,288"),
-    "too much when unpacked": (zipped(bytes(2**19 + 1)), "unpacks to more than it should"),
+    "too much when unpacked": (zipped(bytes(2**19 + 1)), r"run\): an archive that unpacks to more than it should$"),
     "one bit is wrong": (bytes(FLIPPED), r"a wrong checksum of \S*data/\d"),
     "malicious": (saved({**STATE, "layers.0.bias": Malicious()}), "code in it"),
     "a malicious pickle": (pickle.dumps(Malicious()), "code in it"),
@@ -66,13 +68,17 @@ REFUSED = {  # what is in the file, and what the message says
     "other values": (saved({**STATE, "mean": 0.13}), "something other"),
     "whole numbers": (saved({name: tensor.long() for name, tensor in STATE.items()}), "something other"),
     "half precision": (saved({**STATE, "mean": torch.zeros((), dtype=torch.float16)}), "something other"),
+    "a large view": (saved({**STATE, "layers.9.bias": torch.zeros(1).expand(2**17)}), "found others: .*layers.9"),
     "a huge view": (saved({**STATE, "mean": torch.zeros(1).expand(2**17 + 1)}), "something other"),
     "no mean and std": (saved(MNIST_CNN().layers.state_dict()), "found no mean and no std: train"),
     "no std": (saved({name: tensor for name, tensor in STATE.items() if name != "std"}), "found no std: train"),
     "another network": (saved({**STATE, "layers.9.weight": torch.zeros(3)}), "found others: .*layers.9.weight"),
     "another shape": (saved({**STATE, "layers.0.weight": torch.zeros(10, 3, 5, 5)}), "layers.0.weight"),
     "a missing layer": (saved({n: t for n, t in STATE.items() if n != "layers.3.bias"}), "layers.3.bias"),
-    "no bias": (saved({n: t for n, t in STATE.items() if n != "layers.8.bias"}), "Missing key.*layers.8.bias"),
+    "no bias": (
+        saved({n: t for n, t in STATE.items() if n != "layers.8.bias"}),
+        r'Missing key.* in state_dict: "layers.8.bias"\W*$',
+    ),
     "no classes": (saved({**STATE, "layers.8.bias": torch.zeros(())}), "layers.8.bias"),
     "one class": (saved({**STATE, "layers.8.bias": torch.zeros(1)}), "two classes, found 1"),
     "std of 0": (saved({**STATE, "std": torch.tensor(0.0)}), "positive standard deviation"),
@@ -93,6 +99,7 @@ REFUSED = {  # what is in the file, and what the message says
 @pytest.mark.parametrize("name", REFUSED)
 def test_foreign_and_malicious_files_are_refused_and_run_nothing(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # asks torch.load to run code
     data, message = REFUSED[name]
     path = tmp_path / "weights.pth"
     path.write_bytes(data)
@@ -106,9 +113,10 @@ def test_foreign_and_malicious_files_are_refused_and_run_nothing(name, tmp_path,
     "data",
     [
         rezipped(WHOLE, zipfile.ZIP_DEFLATED),
+        rezipped(WHOLE, replaced={"data.pkl": saved_pickle(WHOLE).replace(b"\3\0\0\0cpu", b"\6\0\0\0cuda:0")}),
         saved({name: tensor.double() for name, tensor in STATE.items()}),
     ],
-    ids=["compressed", "float64"],
+    ids=["compressed", "on a GPU", "float64"],
 )
 def test_other_forms_of_the_same_weights_are_accepted(data, tmp_path):
     path = tmp_path / "weights.pth"
@@ -125,8 +133,17 @@ def test_two_classes_are_enough(tmp_path):
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.pth is not there: run workspace.ipynb"):
         load_weights(tmp_path / "none.pth")
-    with pytest.raises(ValueError, match="a folder or a device"):
+    with pytest.raises(ValueError, match=r"run\): a folder or a device$"):
         load_weights(tmp_path)
+
+
+def test_an_error_without_a_message_is_named(weights, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(ValueError, match=r"run\): MemoryError$"):
+        load_weights(weights)
 
 
 def test_the_network_is_loaded_to_the_device(weights):

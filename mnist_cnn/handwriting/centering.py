@@ -24,13 +24,13 @@ def center(ink):
     box = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     scale = 20 / max(box.shape)
     size = [max(1, math.floor(side * scale + 0.5)) for side in box.shape]
-    box = F.interpolate(box[None, None], size, mode="bilinear", antialias=True, align_corners=False)[0, 0]
+    box = F.interpolate(box[None, None], size, mode="bilinear", antialias=True)[0, 0]
     box = (box * 255 + 0.5).floor().clamp(0, 255)
     if not box.any():
         raise ValueError("expected ink that stays visible at 28x28, found only traces: make the strokes darker")
     top, left = (_corner(box.sum(dim=1 - axis)) for axis in (0, 1))
     page = torch.zeros(3 * 28, 3 * 28, dtype=torch.uint8)  # the margins hold ink that the 28x28 in the middle clip
-    page[28 + top : 28 + top + size[0], 28 + left : 28 + left + size[1]] = box.to(torch.uint8)
+    page[28 + top : 28 + top + size[0], 28 + left : 28 + left + size[1]] = box
     return page[None, 28:56, 28:56].clone()
 
 

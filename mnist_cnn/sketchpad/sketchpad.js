@@ -27,8 +27,7 @@ function start(root, config) {
     });
   };
   listenToPointer(view.paper, drawing, refresh);
-  listenToButtons(view, drawing, refresh);
-  listenToKeys(root, view.paper, drawing, refresh);
+  listenToButtonsAndKeys(root, view, drawing, refresh);
   keepKeysFromJupyterLab(root);
   root.sketchpad = { forward: (pixels) => run(pixels).logits, center }; // for tests
   refresh();
@@ -239,27 +238,13 @@ function listenToPointer(paper, drawing, refresh) {
   paper.addEventListener("pointercancel", end);
 }
 
-function listenToButtons({ undo, clear }, drawing, refresh) {
-  undo.addEventListener("click", () => {
-    drawing.undo();
-    refresh();
-  });
-  clear.addEventListener("click", () => {
-    drawing.clear();
-    refresh();
-  });
-}
-
-/** The keyboard draws with a pen that is visible while the paper has the focus. */
-function listenToKeys(root, paper, drawing, refresh) {
-  paper.addEventListener("focus", () => {
-    drawing.takePen();
-    refresh();
-  });
-  paper.addEventListener("blur", () => {
-    drawing.lift();
-    refresh();
-  });
+/** The buttons undo and clear; the keyboard draws with a pen that is visible while the paper has the focus. */
+function listenToButtonsAndKeys(root, { paper, undo, clear }, drawing, refresh) {
+  const on = (target, type, act) => target.addEventListener(type, () => (act(), refresh()));
+  on(undo, "click", () => drawing.undo());
+  on(clear, "click", () => drawing.clear());
+  on(paper, "focus", () => drawing.takePen());
+  on(paper, "blur", () => drawing.lift());
   root.addEventListener("keydown", (event) => {
     const control = event.ctrlKey || event.metaKey;
     const onPaper = !control && event.target === paper;

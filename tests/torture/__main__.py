@@ -1,4 +1,4 @@
-"""What takes long: faults, fuzzing, much data, other versions. Each part records its figures in results.md.
+"""What takes long: faults, fuzzing, much data, mutants, other versions. Each part records its figures in results.md.
 
 make torture                           # all parts, about two hours
 python -m tests.torture faults         # one of them
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.benchmark import machine
 from mnist_cnn import files
-from tests.torture import faults, fuzz, large, versions
+from tests.torture import faults, fuzz, large, mutation, versions
 
-PARTS = {"faults": faults.run, "fuzz": fuzz.run, "large": large.run, "versions": versions.run}
+PARTS = {"faults": faults.run, "fuzz": fuzz.run, "large": large.run, "mutation": mutation.run, "versions": versions.run}
 RESULTS = Path(__file__).with_name("results.md")
 
 
@@ -31,7 +31,7 @@ def record(part, lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=PARTS, help="default: all")
-    parser.add_argument("--scale", type=float, help="share of the kills, inputs, images and epochs")
+    parser.add_argument("--scale", type=float, help="share of the kills, inputs, images, epochs and modules")
     arguments = parser.parse_args()
     for part in arguments.parts or [part for part in PARTS if not arguments.scale or part != "versions"]:
         print(f"{part} ...", flush=True)

@@ -1,19 +1,22 @@
 """Mutation testing: which small changes of the code do the tests notice?
 
-python -m tests.torture.mutation   # about 15 minutes
+python -m tests.torture.mutation       # half an hour
+python -m tests.torture.mutation 0.1   # the first module only
 
-mutmut changes one operator, number, string or argument at a time, wherever a function of the modules below has one,
-and runs the tests that call this function. A mutant is killed if a test fails, and survives if none does. The names and
-the differences of the survivors are in torture-faults/mutants.txt; mutants.md says why they do not matter.
+mutmut changes one operator, number, string or argument at a time, in every function of the modules below, and runs the
+tests that call this function. A mutant is killed if a test fails. torture-faults/mutants.txt then lists the survivors,
+with what was changed; mutants.md explains why they do not matter.
 """
 
 import ast
+import importlib.metadata
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -54,7 +57,7 @@ BY_HAND = [  # what mutmut leaves alone: constants of a module, and whole steps 
     ("model", "    model.eval()\n    try:", "    try:"),
     ("model", "@torch.inference_mode()", ""),
     ("weights", "MAX_BYTES = 2**19", "MAX_BYTES = 2**19 + 1"),
-    ("weights", "weights_only=True", "weights_only=False"),
+    ("weights", '"cpu", weights_only=True', '"cpu", weights_only=False'),
     ("files", "            file.flush()\n", ""),
     ("files", "            os.fsync(file.fileno())\n", ""),
     ("files", "os.path.realpath(path)", "path"),
@@ -67,14 +70,19 @@ process_isolation = "forkserver"
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
 """
+KILLED = ("killed", "timeout", "segfault")
 
 
 def path(module):
     return f"mnist_cnn/{module}.py"
 
 
+def test_file(module):
+    return f"tests/{TESTS[module]}.py"
+
+
 def copy(folder, modules):
-    """What mutmut and the tests of these modules need, into `folder`."""
+    """Copy into `folder` what mutmut and the tests of these modules need."""
     ignore = shutil.ignore_patterns("__pycache__", "corpus", "torture")
     for name in ("mnist_cnn", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
@@ -86,90 +94,82 @@ def copy(folder, modules):
         shutil.copy(ROOT / "MNIST-MODEL.pth", home)
 
 
-def test_file(module):
-    return f"tests/{TESTS[module]}.py"
-
-
-def undecorate(file):
-    """Apply decorators after the definition, `f = decorator(f)`: mutmut skips decorated functions.
-
-    Leave caches out: mutmut runs only those tests in which the function itself was called.
-    """
-    text = file.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    for top in reversed(ast.parse(text).body):
-        for node in reversed(getattr(top, "body", []) if isinstance(top, ast.ClassDef) else [top]):
-            if decorators := isinstance(node, ast.FunctionDef) and node.decorator_list:
-                name = node.name if node is top else f"{top.name}.{node.name}"
-                lines[top.end_lineno : top.end_lineno] = [
-                    f"{name} = {ast.unparse(decorator)}({name})"
-                    for decorator in reversed(decorators)
-                    if "cache" not in ast.unparse(decorator)
-                ]
-                del lines[decorators[0].lineno - 1 : node.lineno - 1]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def command(*words, folder):
-    """Run a Python module in `folder`, on one core; returns the finished process."""
+    """Run a Python module in `folder`, on one core. Returns the finished process."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.run([sys.executable, "-m", *words], cwd=folder, env=environment, **pipes)
 
 
+def by_hand(modules, folder):
+    """Make the changes of BY_HAND, one at a time. Returns their number and descriptions of the survivors."""
+    changes, survivors = [change for change in BY_HAND if change[0] in modules], []
+    for module, old, new in changes:
+        file = folder / path(module)
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{path(module)} no longer contains {old!r} once"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+        if command("pytest", "-x", "-q", "-p", "no:cacheprovider", test_file(module), folder=folder).returncode == 0:
+            survivors.append(f"{path(module)}: {old!r} -> {new!r}\n")
+            print("survived:", survivors[-1], end="", flush=True)
+        file.write_text(text, encoding="utf-8")
+    return len(changes), survivors
+
+
+def undecorate(file):
+    """Apply decorators after the definition, `f = decorator(f)`: mutmut skips decorated functions.
+
+    Caches are left out: mutmut selects the tests that call a function, and a cached result hides the call.
+    """
+    text = file.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for top in reversed(ast.parse(text).body):
+        for node in reversed(top.body) if isinstance(top, ast.ClassDef) else [top]:
+            if isinstance(node, ast.FunctionDef) and node.decorator_list:
+                name = node.name if node is top else f"{top.name}.{node.name}"
+                decorators = [ast.unparse(decorator) for decorator in reversed(node.decorator_list)]
+                lines[top.end_lineno : top.end_lineno] = [
+                    f"{name} = {decorator}({name})" for decorator in decorators if "cache" not in decorator
+                ]
+                del lines[node.decorator_list[0].lineno - 1 : node.lineno - 1]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def by_mutmut(modules, folder):
-    """Returns {module: {name of a mutant: its fate}}, and the survivors' differences as text."""
+    """Run mutmut. Returns {module: {name of a mutant: its fate}} and the differences of the survivors."""
     from mutmut.stats import status_by_exit_code
 
-    copy(folder, modules)
     for module in modules:
         undecorate(folder / path(module))
     done = command("mutmut", "run", "--max-children", "1", folder=folder)
     assert done.returncode == 0, done.stdout[-5000:]
     fates = {}
     for module in modules:
-        codes = json.loads((folder / "mutants" / f"{path(module)}.meta").read_text())["exit_code_by_key"]
-        fates[module] = {name: status_by_exit_code[code] for name, code in codes.items()}
+        meta = (folder / "mutants" / f"{path(module)}.meta").read_text(encoding="utf-8")
+        fates[module] = {name: status_by_exit_code[code] for name, code in json.loads(meta)["exit_code_by_key"].items()}
     left = [name for found in fates.values() for name, fate in found.items() if fate not in KILLED]
-    return fates, "\n".join(command("mutmut", "show", name, folder=folder).stdout for name in left)
-
-
-KILLED = ("killed", "timeout", "segfault")
-
-
-def by_hand(modules, folder):
-    """Make the changes of BY_HAND, one at a time. Returns (how many, those that no test notices)."""
-    copy(folder, modules)
-    changes, survivors = [change for change in BY_HAND if change[0] in modules], []
-    for module, old, new in changes:
-        file = folder / path(module)
-        text = file.read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{path(module)} no longer has {old!r} once"
-        file.write_text(text.replace(old, new), encoding="utf-8")
-        if command("pytest", "-x", "-q", test_file(module), folder=folder).returncode == 0:
-            survivors.append(f"{path(module)}: {old!r} -> {new!r}")
-        file.write_text(text, encoding="utf-8")
-    return len(changes), survivors
+    return fates, [command("mutmut", "show", name, folder=folder).stdout for name in left]
 
 
 def run(scale=1.0):
-    """All modules, or this share of them. Returns lines for the record."""
-    modules = list(TESTS)[: max(1, round(scale * len(TESTS)))]
+    """Test all modules, or this share of them. Returns lines for the record."""
+    modules, begin = list(TESTS)[: max(1, round(scale * len(TESTS)))], time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        fates, differences = by_mutmut(modules, Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
+        copy(Path(folder), modules)
         changes, survivors = by_hand(modules, Path(folder))
+        fates, differences = by_mutmut(modules, Path(folder))
     SURVIVORS.parent.mkdir(exist_ok=True)
-    SURVIVORS.write_text("\n".join([*survivors, differences]), encoding="utf-8")
+    SURVIVORS.write_text("\n".join([*survivors, *differences]), encoding="utf-8")
 
     lines, total, killed = [], 0, 0
     for module, found in fates.items():
         count = Counter(found.values())
         dead = sum(count[fate] for fate in KILLED)
-        late = f", {count['timeout']} of them by timeout" if count["timeout"] else ""
-        lines.append(f"`{path(module)}`: {dead} of {len(found)} mutants killed{late}; {len(found) - dead} survive.")
+        lines.append(f"`{path(module)}`: {dead} of {len(found)} killed, {count['timeout']} of them by timeout.")
         total, killed = total + len(found), killed + dead
-    lines.insert(0, f"{killed} of {total} mutants killed, {killed / total:.1%}; {total - killed} survive.")
+    mutmut = f"mutmut {importlib.metadata.version('mutmut')}, {(time.perf_counter() - begin) / 60:.0f} minutes"
+    score = f"{killed:,} of {total:,} mutants killed ({killed / total:.1%}); {total - killed} survive"
+    lines.insert(0, f"`make mutation` with {mutmut}: {score}, see [mutants.md](mutants.md).")
     lines.append(f"Changes by hand that mutmut does not make: {changes - len(survivors)} of {changes} killed.")
     return lines
 
