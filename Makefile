@@ -1,4 +1,4 @@
-# Each command first creates `.venv` from requirements.txt, and again only when that file changes.
+# Each target first installs requirements.txt into `.venv`, and again only when that file changes.
 PYTHON ?= python3
 SEEDS ?= 10
 ifeq ($(OS),Windows_NT)
@@ -9,31 +9,31 @@ endif
 
 .PHONY: train test lab sketchpad benchmark torture mutation format
 
-train: .venv/installed  ## train, evaluate, write the weights and the plots
+train: .venv/installed  # train, evaluate, write the weights and the plots
 	$(BIN)/python -m tools.run_notebook workspace.ipynb
 	$(BIN)/python -m tools.run_notebook playground.ipynb
 
-test: .venv/installed-tests  ## check the style, then run every test
+test: .venv/installed-tests  # check the style, then run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
-lab: .venv/installed  ## open JupyterLab
+lab: .venv/installed  # open JupyterLab
 	$(BIN)/python -m jupyterlab
 
-sketchpad: .venv/installed  ## write the drawing pad as one file, sketchpad.html
+sketchpad: .venv/installed  # write the drawing pad as one file, sketchpad.html
 	$(BIN)/python -m mnist_cnn.sketchpad
 
-benchmark: .venv/installed  ## accuracy and speed, compared with two published recipes; up to two hours, or SEEDS=2
+benchmark: .venv/installed  # accuracy and speed, compared with two baselines; up to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
-torture: .venv/installed-torture  ## kill, fuzz, overload, mutate, other versions; two to three hours
+torture: .venv/installed-torture  # kills, fuzzing, large data sets, mutation, other package versions; two to three hours
 	$(BIN)/python -m tests.torture
 
-mutation: .venv/installed-torture  ## change the code in a thousand ways: which changes do the tests notice? half an hour
+mutation: .venv/installed-torture  # change the code in a thousand ways: which changes do the tests notice? half an hour
 	$(BIN)/python -m tests.torture mutation
 
-format: .venv/installed-tests  ## format code and notebooks
+format: .venv/installed-tests  # format code and notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

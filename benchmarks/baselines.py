@@ -1,4 +1,4 @@
-"""The two published recipes of the benchmark, implemented from their descriptions.
+"""The two baselines of the benchmark: a typical tutorial recipe and a published one.
 
     python -m benchmarks.baselines plain 0
 
@@ -22,7 +22,7 @@ DATA = Path(__file__).parent.parent / "dataset"
 
 
 def load():
-    """Both splits as (normalized float32 images, labels)."""
+    """Return both splits as (normalized float32 images, labels)."""
     (images, labels), test = load_split(DATA, "train"), load_split(DATA, "test")
     mean, std = mean_std(images)
     return [((x / 255 - mean) / std, y) for x, y in ((images, labels), test)]

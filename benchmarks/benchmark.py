@@ -1,7 +1,7 @@
-"""Accuracy, speed and memory of workspace.ipynb and two published recipes, measured in turn on one machine.
+"""Accuracy, speed and memory of workspace.ipynb and two baselines, measured alternately on one machine.
 
     make benchmark           # everything, up to two hours; can be stopped and continued
-    make benchmark SEEDS=2   # a quick look
+    make benchmark SEEDS=2   # a quick run
 
 Linux and macOS only: Windows does not report the memory of a process that has ended.
 
@@ -44,7 +44,7 @@ DIGITS = 54_784  # per epoch by default: the complete batches of 256 in 55,000
 
 
 def plan(seeds):
-    """All runs as (name, seed, settings), ordered so that runs to be compared alternate."""
+    """Yield all runs as (name, seed, settings). Runs that are compared alternate."""
     few = range(min(3, seeds))
     for seed in range(seeds):
         yield "matmul", seed, {}
@@ -86,7 +86,7 @@ def run_notebook(settings):
         start = time.perf_counter()
         with open(Path(folder, "printed"), "w+", encoding="utf-8") as printed:
             process = subprocess.Popen(words, cwd=folder, stdout=printed)
-            _, process.returncode, usage = os.wait4(process.pid, 0)  # usage: with its kernel's memory
+            _, process.returncode, usage = os.wait4(process.pid, 0)  # usage includes the kernel's memory
             if process.returncode:
                 raise SystemExit(f"{' '.join(words)} failed")
             wall = time.perf_counter() - start
@@ -98,7 +98,7 @@ def run_notebook(settings):
         "seconds": round(sum(seconds), 2),
         "accuracy": 1 - int(wrong.replace(",", "")) / 10_000,
         "wall": round(wall, 1),
-        "megabytes": usage.ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10),  # bytes there, kilobytes here
+        "megabytes": usage.ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10),  # macOS counts bytes
         "epochs": len(seconds),
     }
 
@@ -114,7 +114,7 @@ def matmul_gflops(size=1536, repeats=20):
 
 
 def machine():
-    """Processor, threads and versions, on which the figures depend."""
+    """Describe the machine: processor, threads and versions."""
     info = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
     name = names[0] if names else platform.processor() or platform.machine()
@@ -123,7 +123,7 @@ def machine():
 
 
 def code():
-    """A short digest of the code that the runs depend on: the notebook's cells, the package and the baselines."""
+    """Return a short hash of the code that the runs depend on: the notebook's cells, the package and the baselines."""
     cells = [cell.source for cell in nbformat.read(ROOT / "workspace.ipynb", 4).cells if cell.cell_type == "code"]
     sources = [
         (ROOT / "mnist_cnn" / f"{name}.py").read_text()
@@ -139,7 +139,7 @@ def mean_sd(values, digits=2):
 
 
 def results(runs):
-    """The text of results.md, from runs of one machine and one code."""
+    """Return the text of results.md, from runs on one machine with one version of the code."""
     of = lambda name, key: [run[key] for run in runs if run["name"] == name and run.get(key) is not None]
     seconds = lambda name, key="seconds": statistics.median(of(name, key))
     percent = lambda name: mean_sd(100 * value for value in of(name, "accuracy"))
@@ -151,7 +151,7 @@ def results(runs):
         "",
         "Test accuracy of the last epoch, mean ± standard deviation over n seeds; training seconds, median.",
         "",
-        "| what | n | accuracy, % | worst, % | training, s | whole run, s | peak memory, MB |",
+        "| run | n | accuracy, % | worst, % | training, s | total, s | peak memory, MB |",
         "|---|---|---|---|---|---|---|",
     ]
     for name in names:
@@ -165,7 +165,7 @@ def results(runs):
     def throughput(name):
         rate = statistics.median(run["epochs"] * DIGITS / run["seconds"] for run in runs if run["name"] == name)
         gflops = rate * MFLOP / 1e3
-        return f"{rate:,.0f} images/s, {gflops:.0f} GFLOP/s ({gflops / peak:.0%} of the rate of matrix products)"
+        return f"{rate:,.0f} images/s, {gflops:.0f} GFLOP/s ({gflops / peak:.0%} of the float32 matrix-product rate)"
 
     lines += [
         "",
@@ -227,7 +227,7 @@ def picture(runs):
 
 
 def write_results(runs):
-    """Write results.md and results.png once there is a run of everything that is compared."""
+    """Write results.md and results.png once every compared setting has at least one run."""
     compared = {"matmul", "5 epochs, undistorted", *STYLES} - {"sweep"}
     if compared <= {run["name"] for run in runs}:
         files.write(HERE / "results.md", results(runs).encode())

@@ -61,7 +61,7 @@ def copy_of_repository(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless browser. Without one these tests are skipped, except with CI=true, where they fail."""
+    """A headless browser. Without one, these tests are skipped, or fail if CI=true."""
     program = find_chromium()
     if program is None:
         reason = "needs chromium, chromium-browser or google-chrome"
@@ -75,7 +75,7 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
-    """A function that opens a page. At the end of the test, no request has left and the console shows no error."""
+    """A function that opens a page. The test fails if a request leaves the machine or the console shows an error."""
     contexts, faults = [], []
 
     def complain(text):

@@ -1,4 +1,4 @@
-"""What several test modules use: paths, settings, and functions on notebooks, figures and files."""
+"""Shared helpers of the tests: paths, settings, and functions on notebooks, figures and files."""
 
 import re
 import shutil
@@ -66,7 +66,7 @@ def check_clean(executed):
 
 
 def edit(path, change):
-    """Read the notebook, let `change` change or replace its list of cells, and write it."""
+    """Read the notebook, apply `change` to its list of cells, and write it."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = change(notebook.cells) or notebook.cells
     nbformat.write(notebook, path)

@@ -31,7 +31,7 @@ def data(tmp_path):
     return write
 
 
-# --- killed, and without room ---
+# --- Kills and full disks ---
 
 
 def test_a_killed_run_leaves_whole_files(tmp_path):
@@ -44,7 +44,7 @@ def test_a_killed_run_leaves_whole_files(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, of Linux")
 @pytest.mark.parametrize("name", WRITTEN)
-def test_a_full_disk_is_told_and_the_old_file_stays(copy_of_repository, name):
+def test_a_full_disk_is_reported_and_the_old_file_stays(copy_of_repository, name):
     folder = copy_of_repository()
     (folder / name).write_bytes(b"old")
     (folder / f".{name}.tmp").symlink_to("/dev/full")
@@ -53,7 +53,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(copy_of_repository, name):
     assert (folder / name).read_bytes() == b"old"
 
 
-def test_a_read_only_folder_is_told():
+def test_a_read_only_folder_is_reported():
     try:
         with small_disk() as disk:
             make_read_only(disk)
@@ -62,7 +62,7 @@ def test_a_read_only_folder_is_told():
         pytest.skip(str(error))
 
 
-# --- out of order, twice, half ---
+# --- Repeated and interrupted cells ---
 
 
 @pytest.mark.parametrize("name, settings", [("workspace.ipynb", SMALL), ("playground.ipynb", {"DATA": DATA})])
@@ -78,7 +78,7 @@ STOP_AFTER = '''
 import _thread
 
 def stop_after(calls, function):
-    """Wrap a function so that its call of this number stops the cell, as the stop button does."""
+    """Wrap a function so that its n-th call interrupts the cell, like the stop button."""
     remaining = iter(range(calls - 1, -1, -1))
 
     def stopping(*arguments):
@@ -126,7 +126,7 @@ def test_a_network_that_learned_nothing_is_not_saved(copy_of_repository):
     before = (folder / "MNIST-MODEL.pth").read_bytes()
     executed = run_notebook.run(edit(folder / "workspace.ipynb", change), SMALL)
     check_clean(executed)
-    assert "Nothing is learned, so nothing is saved, and MNIST-MODEL.pth is unchanged" in printed(executed)
+    assert "Nothing is learned, so MNIST-MODEL.pth is not overwritten" in printed(executed)
     assert (folder / "MNIST-MODEL.pth").read_bytes() == before
 
 
@@ -149,8 +149,10 @@ def test_settings_may_change_without_a_restart(copy_of_repository, data):
     assert printed(executed).count("5,000 digits to train on, 0 held out") == len(changes)
 
 
-def test_no_step_to_take_is_told(copy_of_repository):
-    with pytest.raises(CellExecutionError, match="no step to take: 5000 digits to train on, BATCH_SIZE=256, EPOCHS=0"):
+def test_no_step_to_take_is_reported(copy_of_repository):
+    with pytest.raises(
+        CellExecutionError, match="expected at least one step, found 5000 training digits, BATCH_SIZE=256, EPOCHS=0"
+    ):
         run_notebook.run(copy_of_repository() / "workspace.ipynb", {**SMALL, "EPOCHS": 0})
 
 
@@ -165,12 +167,12 @@ def test_the_playground_refuses_weights_of_another_shape(copy_of_repository):
 
 
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
-def test_an_empty_data_folder_is_told(copy_of_repository, tmp_path, name):
+def test_an_empty_data_folder_is_reported(copy_of_repository, tmp_path, name):
     with pytest.raises(CellExecutionError, match="The four files are expected at dataset/train"):
         run_notebook.run(copy_of_repository() / name, {"DATA": str(tmp_path)})
 
 
-# --- loud about numbers ---
+# --- Unusable data and settings ---
 
 
 def shuffled(values):
@@ -188,7 +190,7 @@ def shuffled(values):
         ({"test_images": np.zeros_like}, "test: expected images that differ, found 10,000 with pixels all 0"),
     ],
 )
-def test_data_that_teach_nothing_are_told_and_the_weights_kept(copy_of_repository, data, changes, message):
+def test_data_that_teach_nothing_are_reported_and_the_weights_kept(copy_of_repository, data, changes, message):
     folder = copy_of_repository()
     before = (folder / "MNIST-MODEL.pth").read_bytes()
     with pytest.raises(CellExecutionError, match=f"(?s){message}"):
@@ -196,16 +198,16 @@ def test_data_that_teach_nothing_are_told_and_the_weights_kept(copy_of_repositor
     assert (folder / "MNIST-MODEL.pth").read_bytes() == before
 
 
-def test_test_digits_that_do_not_fit_are_told_and_the_weights_kept(copy_of_repository, data):
+def test_test_digits_that_do_not_fit_are_reported_and_the_weights_kept(copy_of_repository, data):
     folder = copy_of_repository()
     before = (folder / "MNIST-MODEL.pth").read_bytes()
     executed = run_notebook.run(folder / "workspace.ipynb", {**FEW, "DATA": data(test_labels=shuffled)})
     check_clean(executed)
-    assert "Nothing is learned, so nothing is saved" in printed(executed)
+    assert "Nothing is learned, so MNIST-MODEL.pth is not overwritten" in printed(executed)
     assert (folder / "MNIST-MODEL.pth").read_bytes() == before
 
 
-def test_a_rate_a_hundred_times_too_high_is_told(copy_of_repository):
+def test_a_rate_a_hundred_times_too_high_is_reported(copy_of_repository):
     folder = copy_of_repository()
     for settings in ({"LEARNING_RATE": 1}, {"LEARNING_RATE": 2, "LABEL_SMOOTHING": 0.1}):
         with pytest.raises(CellExecutionError, match=r"nothing is learned.*LEARNING_RATE|lower LEARNING_RATE"):

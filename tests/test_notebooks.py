@@ -1,4 +1,4 @@
-"""Both notebooks, whole, from a fresh kernel, in a temporary copy."""
+"""Both notebooks, run completely in a fresh kernel, in a temporary copy."""
 
 import re
 import subprocess
@@ -85,7 +85,7 @@ def test_label_smoothing_keeps_the_training_loss_up(copy_of_repository):
     "settings, error, message",
     [
         ({"LEARNING_RATE": 1e30}, "FloatingPointError", "the loss is .* lower LEARNING_RATE, now 1e[+]30"),
-        ({"VALIDATION": 60000}, "ValueError", "no step to take: 0 digits to train on"),
+        ({"VALIDATION": 60000}, "ValueError", "expected at least one step, found 0 training digits"),
         ({"DATA": "nowhere"}, "FileNotFoundError", "train-images-idx3-ubyte"),
         ({"CLASS_NAMES": ["0", "1"]}, "IDXError", "labels 0 to 1, found 0 to 9"),
     ],
@@ -103,7 +103,7 @@ def test_a_failing_cell_says_what_to_do_and_nothing_is_lost(copy_of_repository, 
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
 def test_a_notebook_alone_says_what_to_do(name, tmp_path):
     (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    with pytest.raises(CellExecutionError, match="Open this notebook inside its repository") as caught:
+    with pytest.raises(CellExecutionError, match="open this notebook inside its repository") as caught:
         run_notebook.run(tmp_path / name)
     assert caught.value.ename == "ModuleNotFoundError"
 

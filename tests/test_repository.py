@@ -1,5 +1,6 @@
 """The committed files agree with each other: notebooks, weights, plots, readme, results."""
 
+import ast
 import contextlib
 import io
 import re
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.benchmark import LONG, SHORT
 from mnist_cnn.model import predict
 from tests.helpers import ROOT, check_clean, code_cells, committed, is_png, printed, tagged, wrong
 from tools.readme_picture import README_PICTURE, compose
@@ -27,10 +29,12 @@ def text(name):
 
 
 def tables(markdown):
-    """The tables of a page: for each, {first cell of a row: {head of a column: cell}}."""
+    """The tables of a page, a list of {first cell of a row: {head of a column: cell}}."""
+    found = []
     for block in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
         head, _, *rows = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines())
-        yield {row[0]: dict(zip(head[1:], row[1:])) for row in rows}
+        found.append({row[0]: dict(zip(head[1:], row[1:])) for row in rows})
+    return found
 
 
 def section(heading):
@@ -90,6 +94,16 @@ def test_the_readme_states_the_machine_and_the_speed_of_the_benchmark():
     repeats, ratio = re.search(r"median, n = (\d+)\).*The short run is ([\d.]+) times as fast", results).groups()
     assert (int(times), n) == (int(float(ratio)), repeats)
     assert results.splitlines()[2].split(". Code")[0] in readme
+
+
+def test_the_benchmark_runs_the_settings_that_the_notebook_lists():
+    cells = nbformat.read(ROOT / "workspace.ipynb", as_version=4).cells
+    short, long = tables(cells[tagged(cells, "parameters") - 1].source + "\n")[0].values()
+    settings = lambda row: {
+        name: ast.literal_eval(value) for name, value in re.findall(r"(\w+) = ([\d.e-]+)", row["settings"])
+    }
+    assert settings(short) == SHORT
+    assert settings(long) == LONG
 
 
 def test_the_readmes_example_prints_its_output(monkeypatch):

@@ -1,4 +1,4 @@
-"""Compose the picture at the top of the readme: the drawing pad, and pictures with the digits that the network sees.
+"""Compose the picture at the top of the readme: the drawing pad, and pictures with the network's input.
 
 python -m tools.readme_picture
 """
@@ -28,7 +28,7 @@ SHOWN = [
 
 
 def compose(model):
-    """Return the picture as a PIL image, for a network."""
+    """Return the picture as a PIL image, with the predictions of this network."""
     pictures = [read_picture(ROOT / "pictures" / name) for name in SHOWN]
     digits = torch.stack([to_mnist(picture) for picture in pictures])
     captions = [in_words(row, "0123456789") for row in predict(model, digits)[1]]

@@ -1,4 +1,4 @@
-"""Run a notebook in a fresh kernel, with some of its settings replaced, and show its output in the terminal.
+"""Run a notebook in a fresh kernel, with other settings, and print its output.
 
 python -m tools.run_notebook workspace.ipynb EPOCHS=2 DEVICE=cpu
 """
@@ -22,7 +22,7 @@ os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 
 
 class _Echo(NotebookClient):
-    """Prints the output of the cells while they run."""
+    """Prints the output of each cell while it runs."""
 
     def process_message(self, msg, cell, cell_index):
         if msg["msg_type"] == "stream":
@@ -30,11 +30,10 @@ class _Echo(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def run(path, settings=None, output=None, folder=None, echo=False):
-    """Run all cells of the notebook at `path` and write the executed notebook to `output` (default: in place).
+def run(path, settings=None, echo=False):
+    """Run all cells of the notebook at `path`, in its folder, and write the executed notebook in place.
 
     settings: {"EPOCHS": 2, ...}, values for names in the cell tagged `parameters`.
-    folder: the kernel's working directory (default: the notebook's own folder).
     echo: print the cells' output while they run.
     Returns the executed notebook. Writes nothing and raises nbclient's CellExecutionError if a cell fails,
     RuntimeError if the kernel dies, ValueError for a setting that the notebook does not have.
@@ -48,22 +47,24 @@ def run(path, settings=None, output=None, folder=None, echo=False):
         timeout=None,
         coalesce_streams=True,  # a progress bar becomes one output, not hundreds
         record_timing=False,  # timestamps would change the file in each run
-        resources={"metadata": {"path": str(folder or path.resolve().parent)}},
+        resources={"metadata": {"path": str(path.resolve().parent)}},
     )
     with tempfile.TemporaryDirectory() as sockets:
-        # The kernel would warn about open ports, so it talks through sockets in files, whose names must be short.
+        # Use Unix sockets, because the kernel warns about open ports. Their paths must be short.
         if os.name == "posix" and len(sockets) < 80:
             manager = client.create_kernel_manager()
             manager.transport, manager.ip = "ipc", f"{sockets}/kernel"
         client.execute()
     notebook.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    files.write(output or path, nbformat.writes(notebook).encode() + b"\n")
+    files.write(path, nbformat.writes(notebook).encode() + b"\n")
     return notebook
 
 
 def replace_settings(notebook, settings):
     """Replace the values in lines `NAME = value  # comment`, in place, keeping the comments."""
-    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    cell = next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])), None)
+    if cell is None:
+        raise ValueError("expected a cell tagged `parameters`, found none")
     for name, value in settings.items():
         line = re.search(rf"^{name} = (.*?)(?=  #|$)", cell.source, flags=re.MULTILINE)
         if line is None:
@@ -73,8 +74,9 @@ def replace_settings(notebook, settings):
 
 
 def command(name, settings):
-    """The command line, as a list, that runs the notebook `name` with these settings."""
-    return [sys.executable, "-m", "tools.run_notebook", name, *(f"{name}={value}" for name, value in settings.items())]
+    """Return the command line, as a list, that runs a notebook with these settings."""
+    changes = [f"{setting}={value}" for setting, value in settings.items()]
+    return [sys.executable, "-m", "tools.run_notebook", name, *changes]
 
 
 def _setting(text):

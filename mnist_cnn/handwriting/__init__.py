@@ -1,7 +1,8 @@
-"""Handwriting: any picture of one digit -> the 28x28 pixels that MNIST would have made of it.
+"""Convert any picture of one handwritten digit to a 28x28 image in MNIST's style.
 
-No step uses the network: contrast, shape and place alone decide what is ink. `pictures` decodes the file, `paper` finds
-how much ink each place has, `ink` keeps only the digit, `centering` places it as in MNIST. `convert` runs these steps.
+No step uses the network: ink is found by contrast, shape and position alone. `pictures` decodes the file, `paper`
+estimates how much ink each pixel has, `ink` keeps only the digit, `centering` places it as in MNIST. `convert` runs
+these steps.
 """
 
 from mnist_cnn.handwriting.centering import center

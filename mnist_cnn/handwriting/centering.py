@@ -1,4 +1,4 @@
-"""Ink -> 28x28 pixels, sized and centred as MNIST's digits were."""
+"""Convert ink to 28x28 pixels, sized and centred as MNIST's digits were."""
 
 import math
 
@@ -29,12 +29,12 @@ def center(ink):
     if not box.any():
         raise ValueError("expected ink that stays visible at 28x28, found only traces: make the strokes darker")
     top, left = (_corner(box.sum(dim=1 - axis)) for axis in (0, 1))
-    page = torch.zeros(3 * 28, 3 * 28, dtype=torch.uint8)  # the margins hold ink that the 28x28 in the middle clip
+    page = torch.zeros(3 * 28, 3 * 28, dtype=torch.uint8)  # with margins, which are clipped
     page[28 + top : 28 + top + size[0], 28 + left : 28 + left + size[1]] = box
     return page[None, 28:56, 28:56].clone()
 
 
 def _corner(mass):
-    """The index at which pixels of this mass start if their centre of mass is the middle of pixel 14, as in MNIST."""
+    """Return where pixels of this mass start if their centre of mass is the middle of pixel 14, as in MNIST."""
     middle = (mass.double() * (torch.arange(len(mass)) + 0.5)).sum() / mass.double().sum()
     return math.floor(14.5 - middle.item() + 0.5)

@@ -40,7 +40,7 @@ def _pixels(picture):
         try:
             picture = picture.detach().cpu().resolve_neg()
             picture = (picture.float() if picture.dtype == torch.bfloat16 else picture).numpy()
-        except (TypeError, RuntimeError) as error:  # sparse, quantised, complex conjugate, without data, ...
+        except (TypeError, RuntimeError) as error:  # sparse, quantized, complex conjugate, without data, ...
             raise ValueError(f"expected a plain tensor of pixels, found {found}: convert it ({error})") from error
     pixels = np.asarray(picture)
     if pixels.dtype not in (np.uint8, np.uint16, np.int16, np.int32, bool) and pixels.dtype.kind != "f":

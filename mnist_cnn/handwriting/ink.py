@@ -1,4 +1,4 @@
-"""Ink density -> only the digit, without lines, specks and borders.
+"""Isolate the digit in the ink density: remove lines, specks and borders.
 
 density: float32 (H, W), how much ink each pixel has, about 0 on paper.
 """
@@ -13,7 +13,7 @@ def digit_alone(density, noise):
     """Return only the digit, 0 to 1, cropped to its bounding box. noise: standard deviation of the density on paper."""
     threshold = _otsu(density)
     some = density[density > max(3 * noise, 0.3 * threshold)]
-    nothing = ValueError("expected ink, found none that stands out from the paper: more contrast, or a closer picture")
+    nothing = ValueError("expected ink, found none that stands out from the paper: raise the contrast, or move closer")
     if some.size == 0:
         raise nothing
     peak = np.median(density[density >= max(threshold, _otsu(some))])
@@ -71,7 +71,7 @@ def _without_path(ink):
     remaining ink, and extend beyond it at both ends.
     """
     off, left, right = 4, 2, ink.shape[1] - 4
-    ink = np.pad(ink, ((off, off), (0, 0)))  # the line may leave the picture for a while
+    ink = np.pad(ink, ((off, off), (0, 0)))  # parts of the line may lie outside the picture
     cost = 1 - ink + 0.5 * ndimage.uniform_filter1d(ink, 5, axis=0)
     cost[:off], cost[-off:] = 0.5, 0.5
     total, steps = cost[:, left], []
@@ -129,7 +129,7 @@ def _largest(mask, density):
     amount[along] *= 0.2
     main = np.argmax(amount)
     gap = ndimage.minimum(ndimage.distance_transform_edt(labels != main + 1), labels, range(1, n + 1))
-    share = 0.04 if n < 4 else 0.1 if n < 6 else 0.2  # many parts are mostly specks
+    share = 0.04 if n < 4 else 0.1 if n < 6 else 0.2  # if there are many parts, most are specks
     return np.append(False, (amount >= share * amount[main]) & (gap < 0.5 * length[main]))[labels]
 
 
@@ -145,11 +145,11 @@ def _filled(mask):
     unit = max(np.ptp(place) for place in np.where(mask)) / 20
     lined = (mask & ndimage.binary_dilation(strokes, EIGHT_CONNECTED)).sum() / mask.sum()
     width = stroke_width(strokes)
-    longest = np.bincount(labels[1:-1, 1:-1][strokes]).max()  # an eight has two loops, neither of them long and narrow
+    longest = np.bincount(labels[1:-1, 1:-1][strokes]).max()  # the loops of an 8 are not long and narrow
     narrow = stroke_width(mask) < 2.2 * unit and width < 5 * unit and longest > 4 * width**2
     return mask | strokes if lined > 0.85 and narrow else None
 
 
 def stroke_width(mask):
-    """Mean stroke width: across a stroke of width w, the distance to its edge averages w / 4 + 1 / 2."""
+    """Return the mean stroke width. The mean distance to the edge of a stroke of width w is w / 4 + 1 / 2."""
     return 4 * ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask].mean() - 2

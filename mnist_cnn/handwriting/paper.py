@@ -1,4 +1,4 @@
-"""Tones -> how much ink each pixel has, on any paper and in any light.
+"""Estimate how much ink each pixel has, on any paper and in any light.
 
 tone: float32 (H, W), one number per pixel; the ink is darker or lighter than the paper.
 """
@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-SMALL = 40  # pixels; up to this side a picture is a cropped digit, beyond it a page with a digit on it
+SMALL = 40  # pixels; up to this side, a picture is treated as a cropped digit, above as a page with a digit
 EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share a corner are neighbours
 
 
@@ -79,10 +79,10 @@ def _background(tone, window):
 
 
 def _dark_ink(tone):
-    """Return whether the ink is darker than the paper. Strokes are elongated; the patches that they enclose are not.
+    """Return whether the ink is darker than the paper. Strokes are elongated, the areas that they enclose are not.
 
-    A window of side w finds patches narrower than w. Of a stroke of width w that is an area of w * length, of an
-    enclosed patch about w * w. The area divided by w * w, summed over windows, measures elongation.
+    A window of side w detects parts narrower than w. Their area divided by w * w is larger if they are elongated, so
+    its sum over several windows measures elongation.
     """
     small = ndimage.gaussian_filter(tone, 1.0)[::2, ::2] if max(tone.shape) > 256 else tone
     window = max(5, int((0.4 if max(tone.shape) <= SMALL else 0.25) * max(small.shape)))
@@ -141,7 +141,7 @@ def _line_filters(width=1.2, length=2.5, n=12):
 
 
 def _lines(tone):
-    """How much each pixel looks like part of a stroke, 0 to 1: clouds, patches and noise are not short bright lines."""
+    """How much each pixel looks like part of a stroke, 0 to 1: clouds, patches and noise do not."""
     if min(tone.shape) < 24:
         return np.ones_like(tone)
     tone = torch.from_numpy(np.ascontiguousarray(tone, np.float32))
@@ -158,7 +158,7 @@ def _sharpened(density):
 
 
 def _despiked(tone):
-    """Replace salt-and-pepper noise by the median of the neighbours, if there is much of it."""
+    """Replace salt-and-pepper noise by the median of the neighbours, if there is a lot of it."""
     middle = ndimage.median_filter(tone, 3, mode="nearest")
     spikes = np.abs(tone - middle) > 0.35 * np.ptp(tone)
     rim = spikes.copy()

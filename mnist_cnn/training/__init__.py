@@ -1,4 +1,4 @@
-"""Training: random distortion, the optimizer, the device, and checks that something is learned."""
+"""Training: random distortion, the optimizer, the device, and checks of the progress."""
 
 from mnist_cnn.training.augment import distort
 from mnist_cnn.training.checks import beats_guessing, check_loss

@@ -1,18 +1,18 @@
-"""Whether a network learns anything: it must get clearly past guessing."""
+"""Checks that a network learns something: it must be clearly better than guessing."""
 
 import math
 
-MARGIN = 0.05  # of the way from guessing to perfection
+MARGIN = 0.05  # share of the distance from guessing to perfection
 
 
 def check_loss(loss, labels, scheduler):
     """Raise an error that says what to do if the training loss shows that nothing is learned.
 
-    Judges only after 100 steps, and only when the learning rates so far are large enough to have moved the weights, or
-    when the training is over.
+    The loss is compared with guessing only after 100 steps, and only if the learning rates so far could have moved the
+    weights or the training is over.
 
-    loss: mean cross-entropy of the training so far.
-    labels: int64 (N,), those of the training images. Guessing knows their frequencies.
+    loss: mean cross-entropy of the last epoch.
+    labels: int64 (N,), of the training images. The loss of guessing is the entropy of their frequencies.
     scheduler: torch.optim.lr_scheduler.LambdaLR, stepped once for each batch.
     Raises FloatingPointError if the loss is NaN or infinite, RuntimeError if it is no better than guessing.
     """
@@ -26,9 +26,9 @@ def check_loss(loss, labels, scheduler):
     guessing = frequencies.xlogy(frequencies).sum().neg().item()
     if loss > (1 - MARGIN) * guessing:
         raise RuntimeError(
-            f"nothing is learned: after {steps} steps the loss is {loss:.4f}, and guessing gives {guessing:.4f}. "
-            f"Change LEARNING_RATE, now {lr:g}: it is far too high or far too low. If it is not, the labels do not "
-            "belong to the images: look at the first twenty above"
+            f"nothing is learned: after {steps} steps the loss is {loss:.4f}, that of guessing {guessing:.4f}. "
+            f"LEARNING_RATE, now {lr:g}, is probably far too high or far too low. If not, check that the labels belong "
+            "to the images: see the first twenty above"
         )
 
 

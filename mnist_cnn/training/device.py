@@ -15,8 +15,8 @@ def has_bfloat16():
 def keep_freed_memory():
     """Let this process keep freed memory for its next allocation. Does nothing except on Linux with glibc.
 
-    By default, glibc returns large blocks to the system, which then hands them out again page by page, zeroed. That
-    takes a tenth of a training step or more. See mallopt(3).
+    By default, glibc returns large blocks to the system. Allocating them again costs a tenth of a training step or
+    more, because every page is zeroed. See mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
@@ -26,10 +26,10 @@ def keep_freed_memory():
 
 
 class CudaGraph:
-    """A function of CUDA tensors whose kernels are launched together, as one CUDA graph.
+    """Wraps a function of CUDA tensors so that its kernels are launched together, as one CUDA graph.
 
-    A training step of a small network launches about a hundred kernels, which takes longer than running them. Call it
-    like the function itself, always with tensors of the same shapes and dtypes. The function must return one tensor,
+    A training step of a small network launches about a hundred kernels, which takes longer than running them. Call the
+    object like the function, always with tensors of the same shapes and dtypes. The function must return one tensor,
     which the next call overwrites. Everything else that it uses (weights, a learning rate) must be tensors that are
     changed in place. See https://pytorch.org/docs/stable/notes/cuda.html#whole-network-capture.
     """

@@ -8,7 +8,7 @@ decay. torch.optim.Muon accepts matrices only, and kernels have four dimensions.
 import torch
 
 MOMENTUM = 0.9
-NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315  # Jordan's coefficients: they raise small singular values fastest
+NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315  # coefficients of Jordan et al.; they raise small singular values fastest
 NEWTON_SCHULZ_STEPS = 2
 RMS = 0.2  # root mean square of an update at learning rate 1, about that of AdamW's updates
 
@@ -16,14 +16,14 @@ RMS = 0.2  # root mean square of an update at learning rate 1, about that of Ada
 class MuonWithAdamW(torch.optim.AdamW):
     """AdamW, except that kernels (out, in, height, width) are updated by Muon, as matrices of `out` rows.
 
-    Muon brings the singular values of a kernel's update near 1, so rare gradient directions get steps as large as
-    common ones. Takes AdamW's arguments lr (a number or a tensor), betas, eps, weight_decay, fused, foreach and
+    Muon brings the singular values of a kernel's update near 1, so it takes equally large steps in rare and in common
+    gradient directions. Takes AdamW's arguments lr (a number or a tensor), betas, eps, weight_decay, fused, foreach and
     capturable.
     """
 
     @torch.no_grad()
     def step(self):
-        """Update all parameters. The kernels' gradients are then None."""
+        """Update all parameters and set the gradients of the kernels to None."""
         for group in self.param_groups:
             for kernel in (weight for weight in group["params"] if weight.ndim == 4 and weight.grad is not None):
                 gradient, state = kernel.grad.flatten(1), self.state[kernel]

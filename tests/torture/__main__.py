@@ -1,4 +1,4 @@
-"""What takes long: faults, fuzzing, much data, mutants, other versions. Each part records its figures in results.md.
+"""Long runs: faults, fuzzing, large data sets, mutation, other versions. Each part records its results in results.md.
 
 make torture                           # all parts, about two hours
 python -m tests.torture faults         # one of them
@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("results.md")
 
 
 def record(part, lines):
-    """Put these lines into results.md in place of what the part found the last time."""
+    """Replace the section of this part in results.md."""
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
     sections = dict(section.split("\n", 1) for section in text.split("\n## ")[1:])
     today = f"{datetime.date.today()}, {machine()}"

@@ -1,4 +1,4 @@
-"""Kill runs of workspace.ipynb, or let them run on a full or read-only disk: no old file may be lost.
+"""Kill runs of workspace.ipynb, or run it on a full or read-only disk. Old files must stay intact.
 
 python -m tests.torture.faults
 """
@@ -16,11 +16,12 @@ from pathlib import Path
 import psutil
 
 from mnist_cnn.weights import load_weights
+from tests import helpers
+from tests.helpers import ROOT, is_png
 from tools import run_notebook
 
-ROOT = Path(__file__).parents[2]
+SMALL = helpers.SMALL | {"EPOCHS": 1}
 WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # by the notebook
-SMALL = {"DATA": ROOT / "dataset", "VALIDATION": 55000, "EPOCHS": 1, "DEVICE": "cpu"}  # trains on 5,000 digits
 
 
 def copy(folder):
@@ -150,8 +151,7 @@ def run_in_vain(folder, reason):
     assert f"could not be written ({reason})" in printed, printed
     load_weights(folder / "MNIST-MODEL.pth")
     new = {name: data for name, data in written(folder).items() if data != old[name]}
-    plots = [data for name, data in new.items() if name.endswith(".png")]
-    assert all(data.startswith(b"\x89PNG") and data.endswith(b"IEND\xaeB`\x82") for data in plots)
+    assert all(is_png(folder / name) for name in new if name.endswith(".png"))
     assert leftovers(folder) == []
     return len(new)
 

@@ -1,4 +1,4 @@
-"""The memory that the notebook's own cells take for much data and for many epochs.
+"""Memory use of the notebook with large data sets and many epochs.
 
 python -m tests.torture.large
 """
@@ -14,7 +14,8 @@ import numpy as np
 import psutil
 
 from mnist_cnn.idx import FILES, read_idx
-from tests.torture.faults import ROOT, copy, finish, start
+from tests.helpers import ROOT, idx_bytes
+from tests.torture.faults import copy, finish, start
 
 MEGABYTE = 2**20
 
@@ -29,8 +30,7 @@ def data_set(folder, train, test=10_000, **changes):
             values = read_idx(ROOT / "dataset" / split / name)
             values = np.resize(values, (size, *values.shape[1:]))
             values = changes.get(f"{split}_{part}", lambda same: same)(values)
-            header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-            (folder / name).write_bytes(header + values.tobytes())
+            (folder / name).write_bytes(idx_bytes(values, 0x08))
     return sum(path.stat().st_size for path in folder.iterdir())
 
 

@@ -33,7 +33,7 @@ TESTS = {  # of each module
     "files": "test_files",
     "handwriting/centering": "test_center",
 }
-BY_HAND = [  # what mutmut leaves alone: constants of a module, and whole steps of a method
+BY_HAND = [  # changes that mutmut does not make: constants of a module, and complete steps of a method
     ("training/augment", "ROTATION = 12 *", "ROTATION = 0 *"),
     ("training/augment", "SCALE = 0.12", "SCALE = 0.0"),
     ("training/augment", "SHEAR = 0.2", "SHEAR = 0.0"),
