@@ -1,4 +1,4 @@
-"""Drawing on the pad in a browser: for its tests and for tools/photograph_pad.py."""
+"""Drawing on the pad in a browser: for its tests and for photograph_pad.py."""
 
 import shutil
 from itertools import pairwise

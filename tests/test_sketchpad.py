@@ -190,7 +190,7 @@ def test_feature_maps_have_the_colours_of_the_figures(model):
 
 
 def test_the_committed_picture_shows_the_pad_as_it_is(address, open_page):
-    """If this fails, run python -m tools.photograph_pad. The fonts may differ."""
+    """If this fails, run python -m tests.photograph_pad. The fonts may differ."""
     page = open_page(address, **FOR_PHOTOGRAPH)
     now, committed = Image.open(BytesIO(photograph(page))), Image.open(ROOT / PHOTOGRAPH)
     assert now.size == committed.size

@@ -1,6 +1,6 @@
-"""Photograph the drawing pad at work, with the weights of MNIST-MODEL.pth: writes mnist_cnn/sketchpad/sketchpad.png.
+"""Take a screenshot of the drawing pad with the weights of MNIST-MODEL.pth: writes mnist_cnn/sketchpad/sketchpad.png.
 
-python -m tools.photograph_pad
+python -m tests.photograph_pad
 """
 
 import sys
