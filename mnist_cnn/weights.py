@@ -14,32 +14,50 @@ import torch
 from mnist_cnn import files
 from mnist_cnn.model import MNIST_CNN
 
-MAX_BYTES = 2**19  # the network's own file takes 90 kB
+WRAPPERS = ("_orig_mod.", "module.")  # prefixes by torch.compile, and by DataParallel and AveragedModel
+CHECKPOINT_KEYS = ("model_state_dict", "state_dict", "model")  # where checkpoints keep the network's weights
 
 
 def save_weights(model, path):
-    """Save the model's state_dict to `path`. If that fails (OSError), the old file stays intact."""
+    """Save the model's state_dict to `path`, without the prefixes of wrappers such as torch.compile.
+
+    The weights are loaded again before the old file is replaced. Raises ValueError if that fails, OSError if the file
+    cannot be written. The old file then stays intact.
+    """
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in _unwrap(model.state_dict()).items()}
     buffer = io.BytesIO()
-    torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, buffer)
+    torch.save(state, buffer)
+    _load(buffer.getvalue(), f"{path} was not written, because it could not be loaded again")
     files.write(path, buffer.getvalue())
 
 
 def load_weights(path, device="cpu"):
     """Load an MNIST_CNN, in eval mode and on `device`, from a file that `save_weights` wrote.
 
-    The last layer determines the number of classes.
+    Also accepts weights in half or double precision, with the prefixes of wrappers, and inside of a checkpoint. The
+    last layer determines the number of classes.
     Raises FileNotFoundError if the file is missing, ValueError if it is damaged or does not hold finite weights of
     this network.
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} is not there: run workspace.ipynb (or `make train`), which writes it")
-    state = _read_state(path)
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: expected a file of weights, found a folder or a device")
+    if (size := Path(path).stat().st_size) > _max_bytes():
+        raise ValueError(f"{path}: expected at most {_max_bytes():,} bytes for this network, found {size:,}")
+    return _load(Path(path).read_bytes(), path).to(device)
+
+
+def _load(data, path):
+    """Build the network, in eval mode on the CPU, from the bytes of a file. `path` names it in errors."""
+    state = _unwrap(_read_state(data, path))
     if missing := {"mean", "std"} - state.keys():
         raise ValueError(
             f"{path}: expected weights with the `mean` and `std` of their training pixels, found no "
             f"{' and no '.join(sorted(missing))}: train and save them again with workspace.ipynb"
         )
-    bias = state.get("layers.8.bias")
+    *_, last = MNIST_CNN().state_dict()
+    bias = state.get(last)
     classes = 10 if bias is None or bias.ndim != 1 else len(bias)
     if classes < 2:
         raise ValueError(f"{path}: expected the weights of at least two classes, found {classes}")
@@ -52,41 +70,51 @@ def load_weights(path, device="cpu"):
         logits = model.eval()(torch.stack([torch.zeros(1, 28, 28), torch.ones(1, 28, 28)]))
     if not all(tensor.isfinite().all() for tensor in (*model.state_dict().values(), logits)):
         raise ValueError(f"{path}: expected finite weights and logits, found NaN or infinity: train again")
-    return model.to(device)
+    return model
 
 
-def _read_state(path):
-    """The state_dict in a file as {name: floating-point tensor}, or ValueError."""
+def _unwrap(state):
+    """A state_dict without the prefixes that wrappers put before the names."""
+    for prefix in WRAPPERS * 2:  # a wrapped network may be wrapped again
+        if any(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return {name: tensor for name, tensor in state.items() if name != "n_averaged"}  # AveragedModel's
+
+
+def _read_state(data, path):
+    """The state_dict in the bytes of a file as {name: tensor}, or ValueError."""
     expected = f"{path}: expected weights saved by workspace.ipynb, found"
     try:
-        state = torch.load(io.BytesIO(_read_whole_archive(path)), map_location="cpu", weights_only=True)
+        _check_archive(data)
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes the parsers raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{expected} a file that is truncated, of another kind, or has code in it (the code was not run): {reason}"
         ) from error
+    if isinstance(state, dict):
+        state = next((state[key] for key in CHECKPOINT_KEYS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not all(
         isinstance(name, str)
         and isinstance(tensor, torch.Tensor)
         and tensor.layout == torch.strided
-        and tensor.dtype in (torch.float32, torch.float64)
-        and tensor.nbytes <= MAX_BYTES  # a view may be larger than its data
+        and (tensor.is_floating_point() or name.endswith("num_batches_tracked"))  # of batch normalization
+        and tensor.nbytes <= _max_bytes()  # a view may be larger than its data
         for name, tensor in dict.items(state)
     ):
         raise ValueError(f"{expected} something other than a state_dict of floating-point tensors")
     return dict(dict.items(state))  # without the attributes that a pickle may give an OrderedDict
 
 
-def _read_whole_archive(path):
-    """The bytes of a zip archive, the format of torch.save, after verifying the checksums that torch.load ignores."""
-    if not Path(path).is_file():
-        raise ValueError("not a regular file")
-    if (size := Path(path).stat().st_size) > MAX_BYTES:
-        raise ValueError(f"{size:,} bytes, more than {MAX_BYTES:,}")
-    data = Path(path).read_bytes()
+def _check_archive(data):
+    """Raise ValueError unless the bytes are an undamaged zip archive, the format of torch.save, of a plausible size."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+        if sum(entry.file_size for entry in archive.infolist()) > _max_bytes():
             raise ValueError("an archive whose contents are too large")
-        if damaged := archive.testzip():
+        if damaged := archive.testzip():  # torch.load ignores the checksums
             raise ValueError(f"a wrong checksum for {damaged}")
-    return data
+
+
+def _max_bytes():
+    """The size of a checkpoint of this network in double precision with two numbers per weight for the optimizer."""
+    return 2**18 + 6 * sum(tensor.nbytes for tensor in MNIST_CNN().state_dict().values())

@@ -1,4 +1,4 @@
-"""The weights file: into it and out of it, and which files are refused."""
+"""Saving and loading weights, and the files that are refused."""
 
 import io
 import os
@@ -7,6 +7,8 @@ import zipfile
 
 import pytest
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from mnist_cnn.model import MNIST_CNN, predict
 from mnist_cnn.weights import load_weights, save_weights
@@ -36,6 +38,7 @@ class Malicious:
 
 
 STATE = MNIST_CNN().state_dict()
+MOST = 2**18 + 6 * 4 * 21_842  # bytes: three double-precision numbers for each of the weights, mean and std, and names
 WHOLE = saved(STATE)
 FLIPPED = bytearray(WHOLE)
 FLIPPED[WHOLE.index(STATE["layers.7.weight"].numpy().tobytes()) + 1000] ^= 1  # one bit of a weight
@@ -54,10 +57,10 @@ REFUSED = {  # what is in the file, and what the message says
     "half": (WHOLE[: len(WHOLE) // 2], "truncated"),
     "text": (b"hello\n" * 100, "another kind"),
     "a zip of something else": (zipped(b"hello"), "another kind"),
-    "as much as allowed": (bytes(2**19), "not a zip file"),
-    "as much as allowed when unpacked": (zipped(bytes(2**19)), r"run\): (?!an archive that)"),
-    "too much": (bytes(2**19 + 1), "524,289 bytes, more than 524,288"),
-    "too much when unpacked": (zipped(bytes(2**19 + 1)), r"run\): an archive whose contents are too large$"),
+    "as much as allowed": (bytes(MOST), "not a zip file"),
+    "as much as allowed when unpacked": (zipped(bytes(MOST)), r"run\): (?!an archive whose)"),
+    "too much": (bytes(MOST + 1), "at most 786,352 bytes for this network, found 786,353"),
+    "too much when unpacked": (zipped(bytes(MOST + 1)), r"run\): an archive whose contents are too large$"),
     "one bit is wrong": (bytes(FLIPPED), r"a wrong checksum for \S*data/\d"),
     "malicious": (saved({**STATE, "layers.0.bias": Malicious()}), "code in it"),
     "a malicious pickle": (pickle.dumps(Malicious()), "code in it"),
@@ -67,9 +70,9 @@ REFUSED = {  # what is in the file, and what the message says
     "other names": (saved({1: torch.zeros(3)}), "something other"),
     "other values": (saved({**STATE, "mean": 0.13}), "something other"),
     "whole numbers": (saved({name: tensor.long() for name, tensor in STATE.items()}), "something other"),
-    "half precision": (saved({**STATE, "mean": torch.zeros((), dtype=torch.float16)}), "something other"),
+    "complex numbers": (saved({**STATE, "mean": torch.zeros((), dtype=torch.complex64)}), "something other"),
     "a large view": (saved({**STATE, "layers.9.bias": torch.zeros(1).expand(2**17)}), "found others: .*layers.9"),
-    "a huge view": (saved({**STATE, "mean": torch.zeros(1).expand(2**17 + 1)}), "something other"),
+    "a huge view": (saved({**STATE, "mean": torch.zeros(1).expand(MOST // 4 + 1)}), "something other"),
     "no mean and std": (saved(MNIST_CNN().layers.state_dict()), "found no mean and no std: train"),
     "no std": (saved({name: tensor for name, tensor in STATE.items() if name != "std"}), "found no std: train"),
     "another network": (saved({**STATE, "layers.9.weight": torch.zeros(3)}), "found others: .*layers.9.weight"),
@@ -115,14 +118,66 @@ def test_foreign_and_malicious_files_are_refused_and_run_nothing(name, tmp_path,
         rezipped(WHOLE, zipfile.ZIP_DEFLATED),
         rezipped(WHOLE, replaced={"data.pkl": saved_pickle(WHOLE).replace(b"\3\0\0\0cpu", b"\6\0\0\0cuda:0")}),
         saved({name: tensor.double() for name, tensor in STATE.items()}),
+        saved({f"_orig_mod.{name}": tensor for name, tensor in STATE.items()}),
+        saved({f"module._orig_mod.{name}": tensor for name, tensor in STATE.items()}),
+        saved({f"_orig_mod.module.{name}": tensor for name, tensor in STATE.items()} | {"n_averaged": torch.ones(())}),
+        *(saved({"epoch": 3, key: STATE}) for key in ("model_state_dict", "state_dict", "model")),
     ],
-    ids=["compressed", "on a GPU", "float64"],
+    ids=["compressed", "on a GPU", "float64", "compiled", "parallel", "averaged", "checkpoint", "Lightning's", "model"],
 )
 def test_other_forms_of_the_same_weights_are_accepted(data, tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(data)
     loaded = load_weights(str(path)).state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in STATE.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_accepted(dtype, tmp_path):
+    half = {name: tensor.to(dtype) for name, tensor in STATE.items()}
+    (tmp_path / "weights.pth").write_bytes(saved(half))
+    loaded = load_weights(tmp_path / "weights.pth").state_dict()
+    assert all(torch.equal(loaded[name], tensor.float()) for name, tensor in half.items())
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, AveragedModel])
+def test_wrapped_networks_are_saved_as_the_networks_in_them(wrap, tmp_path):
+    save_weights(wrap(MNIST_CNN(0.2, 0.4)), tmp_path / "wrapped.pth")
+    assert torch.load(tmp_path / "wrapped.pth", weights_only=True).keys() == STATE.keys()
+    assert load_weights(tmp_path / "wrapped.pth").std == 0.4
+
+
+class Changed(MNIST_CNN):
+    """As a reader may change the network: other channels and kernels, normalization, dropout, two ReLUs more."""
+
+    def __init__(self, mean=0.0, std=1.0, classes=10):
+        super().__init__(mean, std, classes)
+        self.layers = nn.Sequential(
+            *(nn.Conv2d(1, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(64, 128, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+            *(nn.Linear(3200, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, classes)),
+        )
+
+
+def test_a_changed_network_is_saved_and_loaded(tmp_path, monkeypatch, test_split):
+    monkeypatch.setattr("mnist_cnn.weights.MNIST_CNN", Changed)
+    model = Changed(0.1, 0.3, classes=26)
+    model(test_split[0][:100])  # moves the running statistics
+    save_weights(model, tmp_path / "weights.pth")
+    loaded = load_weights(tmp_path / "weights.pth")
+    assert torch.equal(predict(loaded, test_split[0][:50])[1], predict(model, test_split[0][:50])[1])
+
+
+def test_a_network_that_cannot_be_loaded_again_does_not_replace_the_old_file(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"old")
+    broken = MNIST_CNN()
+    broken.layers[0].bias.data[:] = torch.nan
+    for model in (Changed(), broken):
+        with pytest.raises(ValueError, match=r"weights.pth was not written, because it could not be loaded again: exp"):
+            save_weights(model, path)
+        assert path.read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["weights.pth"]
 
 
 def test_two_classes_are_enough(tmp_path):
@@ -133,7 +188,7 @@ def test_two_classes_are_enough(tmp_path):
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.pth is not there: run workspace.ipynb"):
         load_weights(tmp_path / "none.pth")
-    with pytest.raises(ValueError, match=r"run\): not a regular file$"):
+    with pytest.raises(ValueError, match=r"expected a file of weights, found a folder or a device$"):
         load_weights(tmp_path)
 
 

@@ -34,6 +34,7 @@ def check_load_weights(data, folder):
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None, "a file with a wrong checksum was accepted"
         expected = torch.load(io.BytesIO(rezipped(data)), weights_only=True)  # unpacked by Python, not by torch
+    expected = {name.removeprefix("module."): tensor for name, tensor in expected.get("state_dict", expected).items()}
     state = model.state_dict()
     assert state["std"] > 0
     assert not model.training and state.keys() == expected.keys() == UNDAMAGED.keys()

@@ -77,7 +77,7 @@ class Killing:
         runner = start(self.folder, SMALL | {"SEED": 1})
         if chance.random() < 1 / 3:
             name = chance.choice(WRITTEN)
-            while not (self.folder / f".{name}.tmp").exists() and runner.poll() is None:
+            while not any(self.folder.glob(f".{name}.*.tmp")) and runner.poll() is None:
                 time.sleep(0.0002)
             time.sleep(chance.random() * 0.004)
         else:
@@ -103,8 +103,10 @@ class Killing:
             (self.folder / name).unlink()
 
     def next_run_cleans_up(self):
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
         for name in WRITTEN:
-            (self.folder / f".{name}.tmp").write_bytes(b"half of a fi")
+            (self.folder / f".{name}.{ended.pid}-1.tmp").write_bytes(b"half of a fi")
         code, printed = finish(start(self.folder, SMALL | {"SEED": 1}))
         assert code == 0, printed
         assert leftovers(self.folder) == []
