@@ -7,6 +7,13 @@ else
 BIN := .venv/bin
 endif
 
+# The packages are in this folder, which PYTHONSAFEPATH would exclude from imports.
+unexport PYTHONSAFEPATH
+# An upgrade of the system may remove the Python that .venv links to. Such an environment is created anew.
+ifneq ($(shell $(BIN)/python -c "print(1)" 2>&1),1)
+$(shell rm -rf .venv)
+endif
+
 .PHONY: train test lab sketchpad benchmark torture mutation format
 
 train: .venv/installed  # train, evaluate, write the weights and the plots

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from mnist_cnn import files
-from mnist_cnn.model import MNIST_CNN
+from mnist_cnn.model import MNIST_CNN, predict
 
 WRAPPERS = ("_orig_mod.", "module.")  # prefixes by torch.compile, and by DataParallel and AveragedModel
 CHECKPOINT_KEYS = ("model_state_dict", "state_dict", "model")  # where checkpoints keep the network's weights
@@ -29,6 +29,42 @@ def save_weights(model, path):
     torch.save(state, buffer)
     _load(buffer.getvalue(), f"{path} was not written, because it could not be loaded again")
     files.write(path, buffer.getvalue())
+
+
+def replace_weights(model, path, images, labels):
+    """Save the model's weights to `path`, and compare them with those that they replace.
+
+    Both are compared by their mistakes on images (N, 1, 28, 28) with labels int64 (N,). Replaced weights that are
+    better, or cannot be compared, are kept as NAME-replaced.pth, unless this file already holds better ones.
+    Returns a sentence for the user. Raises as `save_weights` does.
+    """
+    path = Path(path)
+    kept = path.with_stem(f"{path.stem}-replaced")
+    classes = predict(model, images[:0])[1].shape[1]
+    new, old, older = (_mistakes(weights, images, labels, classes) for weights in (model, path, kept))
+    worth_keeping = path.exists() and (old is None or old < new)
+    keep = worth_keeping and (older is None or (old is not None and old < older))
+    if keep:
+        files.write(kept, path.read_bytes())
+    save_weights(model, path)
+    sentence = f"{path}: saved, {new:,} wrong of {len(labels):,}"
+    if old is not None:
+        sentence += f"; the replaced weights had {old:,}"
+    if keep:
+        sentence += f"; the replaced file is kept as {kept}"
+    elif worth_keeping:
+        sentence += f"; {kept}, from before, has {older:,}"
+    return sentence
+
+
+def _mistakes(weights, images, labels, classes):
+    """The number of mistakes of a network, or of a file of weights. None if the file cannot be compared."""
+    try:
+        model = weights if isinstance(weights, torch.nn.Module) else load_weights(weights)
+        predicted, probabilities = predict(model, images)
+    except (FileNotFoundError, ValueError):
+        return None
+    return int((predicted != labels.cpu()).sum()) if probabilities.shape[1] == classes else None
 
 
 def load_weights(path, device="cpu"):

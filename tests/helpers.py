@@ -11,7 +11,7 @@ import nbformat
 
 ROOT = Path(__file__).parent.parent
 DATA = str(ROOT / "dataset")
-SMALL = {"DATA": DATA, "VALIDATION": 55000, "EPOCHS": 2, "DEVICE": "cpu"}  # trains on 5,000 digits
+SMALL = {"DATA": DATA, "VALIDATION": 55000, "EPOCHS": 2, "DEVICE": "cpu", "THREADS": 1}  # trains on 5,000 digits
 PATIENCE = 180_000  # milliseconds, for a busy machine
 
 

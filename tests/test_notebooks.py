@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+import sys
 
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
+from nbconvert import PythonExporter
 
 from mnist_cnn.model import predict
 from mnist_cnn.weights import load_weights
@@ -17,7 +19,9 @@ from tools import run_notebook
 def workspace(copy_of_repository):
     folder = copy_of_repository()
     (folder / "MNIST-MODEL.pth").unlink()
-    return folder, run_notebook.run(folder / "workspace.ipynb", {"DATA": DATA, "EPOCHS": 1, "DEVICE": "cpu"})
+    return folder, run_notebook.run(
+        folder / "workspace.ipynb", {"DATA": DATA, "EPOCHS": 1, "DEVICE": "cpu", "THREADS": 1}
+    )
 
 
 def test_workspace_trains_and_writes_everything(workspace, test_split):
@@ -61,6 +65,16 @@ def test_same_seed_same_weights_bit_for_bit(copy_of_repository):
     assert weights[0] == weights[1]
 
 
+def test_a_share_of_the_digits_may_be_held_out_and_files_go_to_new_folders(copy_of_repository):
+    folder = copy_of_repository()
+    files = {"WEIGHTS": "out/model.pth", "LOSS_PLOT": "out/plots/loss.png"}
+    executed = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 1, "VALIDATION": 0.9, **files})
+    check_clean(executed)
+    assert "6,000 digits to train on, 54,000 held out" in printed(executed)
+    assert is_png(folder / "out" / "plots" / "loss.png")
+    load_weights(folder / "out" / "model.pth")
+
+
 def test_training_on_everything_leaves_column_and_curve_out(copy_of_repository):
     folder = copy_of_repository()
     executed = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "VALIDATION": 0, "EPOCHS": 1})
@@ -87,6 +101,8 @@ def test_label_smoothing_keeps_the_training_loss_up(copy_of_repository):
         ({"LEARNING_RATE": 1e30}, "FloatingPointError", "the loss is .* lower LEARNING_RATE, now 1e[+]30"),
         ({"VALIDATION": 60000}, "ValueError", "expected at least one step, found 0 training digits"),
         ({"DATA": "nowhere"}, "FileNotFoundError", "train-images-idx3-ubyte"),
+        ({"EPOCHS": -1}, "ValueError", "EPOCHS: expected a whole number from 1, found -1"),
+        ({"LOSS_PLOT": "workspace.ipynb/loss.png"}, "ValueError", "LOSS_PLOT: the folder of .* could not be created"),
         ({"CLASS_NAMES": ["0", "1"]}, "IDXError", "labels 0 to 1, found 0 to 9"),
     ],
 )
@@ -113,6 +129,27 @@ def test_playground_before_training_says_what_to_do(copy_of_repository):
     (folder / "MNIST-MODEL.pth").unlink()
     with pytest.raises(CellExecutionError, match=r"run workspace.ipynb"):
         run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
+
+
+def test_settings_that_papermill_injected_are_replaced_too():
+    cells = [
+        nbformat.v4.new_code_cell("A = 1  # one\nB = 2", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("# Parameters\nA = 5\n", metadata={"tags": ["injected-parameters"]}),
+    ]
+    run_notebook.replace_settings(nbformat.v4.new_notebook(cells=cells), {"A": 7, "B": 8})
+    assert [cell.source for cell in cells] == ["A = 7  # one\nB = 8", "# Parameters\nA = 7\n"]
+
+
+@pytest.mark.parametrize("name, settings", [("workspace.ipynb", SMALL), ("playground.ipynb", {"DATA": DATA})])
+def test_notebooks_run_as_scripts(copy_of_repository, name, settings):
+    folder = copy_of_repository()
+    notebook = nbformat.read(folder / name, as_version=4)
+    run_notebook.replace_settings(notebook, settings)
+    script, _ = PythonExporter().from_notebook_node(notebook)
+    (folder / "script.py").write_text(script, encoding="utf-8")
+    done = subprocess.run([sys.executable, "script.py"], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wrong of 10,000" in done.stdout
 
 
 def test_settings_are_replaced_with_their_comments_kept():

@@ -3,7 +3,11 @@
 import ast
 import contextlib
 import io
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import nbformat
 import numpy as np
@@ -120,3 +124,28 @@ def test_every_linked_file_exists(page):
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert links
     assert not [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
+
+
+@pytest.mark.skipif(shutil.which("make") is None or os.name != "posix", reason="needs make and symbolic links")
+def test_an_environment_whose_python_is_gone_is_created_anew(tmp_path):
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "installed").touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    plan = lambda: (
+        subprocess.run(["make", "-n", "lab"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    )
+    python.symlink_to(sys.executable)
+    assert "-m venv .venv" not in plan()
+    python.unlink()
+    python.symlink_to(tmp_path / "python-before-the-upgrade")
+    assert "-m venv .venv" in plan()
+
+
+def test_scripts_keep_their_line_ends_on_windows():
+    git = ["git", "check-attr", "eol", ".ci/run", "Makefile"]
+    found = subprocess.run(git, cwd=ROOT, capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("needs git")
+    assert found.stdout.splitlines() == [".ci/run: eol: lf", "Makefile: eol: lf"]

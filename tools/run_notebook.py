@@ -17,6 +17,7 @@ from nbclient.exceptions import CellExecutionError
 
 from mnist_cnn import files
 
+os.environ.pop("PYTHONSAFEPATH", None)  # the kernel imports mnist_cnn from the notebook's folder
 # Use the kernel `python3` of this environment, even if the user has installed another one of that name.
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 
@@ -61,16 +62,24 @@ def run(path, settings=None, echo=False):
 
 
 def replace_settings(notebook, settings):
-    """Replace the values in lines `NAME = value  # comment`, in place, keeping the comments."""
-    cell = next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])), None)
-    if cell is None:
-        raise ValueError("expected a cell tagged `parameters`, found none")
+    """Replace the values in lines `NAME = value  # comment`, in place, keeping the comments.
+
+    The lines are in the cell tagged `parameters`, and in the cell after it that papermill may have injected.
+    """
+    tags = {"parameters", "injected-parameters"}
+    cells = [cell for cell in notebook.cells if tags.intersection(cell.metadata.get("tags", []))]
     for name, value in settings.items():
-        line = re.search(rf"^{name} = (.*?)(?=  #|$)", cell.source, flags=re.MULTILINE)
-        if line is None:
-            known = ", ".join(re.findall(r"^([A-Z_0-9]+) = ", cell.source, flags=re.MULTILINE))
-            raise ValueError(f"expected one of the settings {known}, found {name}")
-        cell.source = cell.source[: line.start(1)] + repr(value) + cell.source[line.end(1) :]
+        lines = [(cell, _assignment(cell, name)) for cell in cells]
+        if not any(line for _, line in lines):
+            known = ", ".join(re.findall(r"^([A-Z_0-9]+) = ", "\n".join(cell.source for cell in cells), re.MULTILINE))
+            raise ValueError(f"expected one of the settings {known or 'in a cell tagged `parameters`'}, found {name}")
+        for cell, line in lines:
+            if line:
+                cell.source = cell.source[: line.start(1)] + repr(value) + cell.source[line.end(1) :]
+
+
+def _assignment(cell, name):
+    return re.search(rf"^{name} = (.*?)(?=  #|$)", cell.source, flags=re.MULTILINE)
 
 
 def command(name, settings):

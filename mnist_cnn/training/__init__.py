@@ -2,7 +2,7 @@
 
 from mnist_cnn.training.augment import distort
 from mnist_cnn.training.checks import beats_guessing, check_loss
-from mnist_cnn.training.device import CudaGraph, has_bfloat16, keep_freed_memory
+from mnist_cnn.training.device import CudaGraph, has_bfloat16, keep_freed_memory, set_threads
 from mnist_cnn.training.muon import MuonWithAdamW
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "distort",
     "has_bfloat16",
     "keep_freed_memory",
+    "set_threads",
 ]

@@ -21,6 +21,7 @@ from tests.helpers import ROOT, is_png
 from tools import run_notebook
 
 SMALL = helpers.SMALL | {"EPOCHS": 1}
+READ_ONLY = "cannot be written: choose a folder that you may write to"
 WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # by the notebook
 
 
@@ -142,7 +143,7 @@ def fill(folder, room):
             file.flush()
 
 
-def run_in_vain(folder, reason):
+def run_in_vain(folder, error):
     """Run where not all files can be written: the error says why, and each file is the old one or a complete new one.
 
     Returns how many are new.
@@ -150,7 +151,7 @@ def run_in_vain(folder, reason):
     old = written(folder)
     code, printed = finish(start(folder, SMALL))
     assert code == 1, printed
-    assert f"could not be written ({reason})" in printed, printed
+    assert error in printed, printed
     load_weights(folder / "MNIST-MODEL.pth")
     new = {name: data for name, data in written(folder).items() if data != old[name]}
     assert all(is_png(folder / name) for name in new if name.endswith(".png"))
@@ -180,11 +181,11 @@ def run(scale=1.0):
         for room in rooms:
             with small_disk() as disk:
                 fill(disk, room)
-                new = run_in_vain(disk, "No space left on device")
+                new = run_in_vain(disk, "could not be written (No space left on device)")
                 print(f"full disk, room for {room:,} bytes: {new} files new, the others old")
         with small_disk() as disk:
             make_read_only(disk)
-            assert run_in_vain(disk, "Read-only file system") == 0
+            assert run_in_vain(disk, READ_ONLY) == 0
         lines.append(f"Full disk ({len(rooms)} amounts of room) and read-only folder: reported, old files intact.")
     except PermissionError as error:
         lines.append(f"Full disk and read-only folder: not tried, {error}.")
