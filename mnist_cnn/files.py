@@ -17,7 +17,7 @@ def write(path, data):
 
     Raises OSError, with the file's name and the system's reason, if the file cannot be written.
     """
-    path = Path(os.path.realpath(path))  # write to the target of a symbolic link, not over the link
+    path = Path(os.path.realpath(os.path.expanduser(path)))  # write to the target of a symbolic link, not over the link
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:

@@ -46,7 +46,7 @@ class MNIST_CNN(nn.Module):
 def predict(model, images, batch_size=1000):
     """Classify images.
 
-    images: (N, 1, 28, 28), N may be 0, uint8 or floating point in [0, 1], on any device.
+    images: tensor on any device, or array, (N, 1, 28, 28), N may be 0, uint8 or floating point in [0, 1].
     Returns (labels, probabilities): int64 (N,) and float32 (N, classes), on the CPU.
     Raises ValueError for another shape, dtype or range of pixels.
     """
@@ -58,7 +58,7 @@ def evaluate(model, images, labels, batch_size=1000):
     """Return mean cross-entropy and accuracy (0 to 1) on images (N, 1, 28, 28) with labels int64 (N,), N > 0."""
     if len(images) != len(labels) or len(labels) == 0:
         raise ValueError(f"expected a label for each of at least one image, found {len(images)} and {len(labels)}")
-    logits, labels = _logits(model, images, batch_size), labels.cpu()
+    logits, labels = _logits(model, images, batch_size), torch.as_tensor(labels).cpu()
     return F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).double().mean().item()
 
 
@@ -73,8 +73,10 @@ def in_words(probabilities, class_names):
 @torch.inference_mode()
 def _logits(model, images, batch_size):
     """Logits float32 (N, classes) on the CPU, computed in eval mode. The model's mode is restored."""
+    images = torch.as_tensor(images)
     if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
-        raise ValueError(f"expected images of shape (N, 1, 28, 28), found {tuple(images.shape)}")
+        hint = {(1, 28, 28): ": pass image[None]", (28, 28): ": pass image[None, None]"}.get(tuple(images.shape), "")
+        raise ValueError(f"expected images of shape (N, 1, 28, 28), found {tuple(images.shape)}{hint}")
     if images.is_floating_point():
         if images.numel() and not (images.min() >= 0 and images.max() <= 1):
             raise ValueError(

@@ -38,7 +38,7 @@ def replace_weights(model, path, images, labels):
     better, or cannot be compared, are kept as NAME-replaced.pth, unless this file already holds better ones.
     Returns a sentence for the user. Raises as `save_weights` does.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     kept = path.with_stem(f"{path.stem}-replaced")
     classes = predict(model, images[:0])[1].shape[1]
     new, old, older = (_mistakes(weights, images, labels, classes) for weights in (model, path, kept))
@@ -75,13 +75,14 @@ def load_weights(path, device="cpu"):
     Raises FileNotFoundError if the file is missing, ValueError if it is damaged or does not hold finite weights of
     this network.
     """
-    if not Path(path).exists():
+    path = Path(path).expanduser()
+    if not path.exists():
         raise FileNotFoundError(f"{path} is not there: run workspace.ipynb (or `make train`), which writes it")
-    if not Path(path).is_file():
+    if not path.is_file():
         raise ValueError(f"{path}: expected a file of weights, found a folder or a device")
-    if (size := Path(path).stat().st_size) > _max_bytes():
+    if (size := path.stat().st_size) > _max_bytes():
         raise ValueError(f"{path}: expected at most {_max_bytes():,} bytes for this network, found {size:,}")
-    return _load(Path(path).read_bytes(), path).to(device)
+    return _load(path.read_bytes(), path).to(device)
 
 
 def _load(data, path):

@@ -152,3 +152,15 @@ def test_evaluation_is_mean_cross_entropy_and_the_share_that_is_right(test_split
 )
 def test_an_answer_in_words_names_the_runner_up_if_it_is_less_than_three_quarters_sure(probabilities, words):
     assert in_words(torch.tensor(probabilities), ["zero", "one", "two"]) == words
+
+
+def test_arrays_are_classified_like_tensors(model, test_split):
+    images, labels = test_split[0][:20], test_split[1][:20]
+    assert torch.equal(predict(model, images.numpy())[1], predict(model, images)[1])
+    assert evaluate(model, images.numpy(), labels.numpy()) == evaluate(model, images, labels)
+
+
+@pytest.mark.parametrize("shape, hint", [((1, 28, 28), r"image\[None\]"), ((28, 28), r"image\[None, None\]")])
+def test_one_image_without_a_batch_is_refused_with_the_remedy(shape, hint):
+    with pytest.raises(ValueError, match=rf"found \({', '.join(map(str, shape))}\): pass {hint}$"):
+        predict(MNIST_CNN(), torch.zeros(shape, dtype=torch.uint8))

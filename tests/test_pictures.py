@@ -1,6 +1,7 @@
 """Picture files of every format to pixels."""
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -73,7 +74,7 @@ def png_header(width, height):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("empty.png", b"", "something else"),
+        ("empty.png", b"", "found an empty file"),
         ("text.jpg", b"just some text, not a picture", "something else"),
         ("page.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "something else"),
         ("phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC.*Convert"),
@@ -117,3 +118,10 @@ def test_damaged_files_raise_only_value_error(tmp_path, extension):
             except ValueError as error:
                 assert "damaged" in str(error)
     assert Image.MAX_IMAGE_PIXELS == 89478485  # the default: Pillow's settings are not changed
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_without_waiting_for_data(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="expected a picture file, found a pipe, a socket or a device"):
+        read_picture(tmp_path / "pipe")

@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,3 +152,31 @@ def test_noise_of_extreme_shapes_neither_crashes_nor_hangs(shape):
         assert to_mnist(noise).shape == (1, 28, 28)
     except ValueError as error:
         assert "expected" in str(error)
+
+
+@pytest.mark.parametrize("path", ["file.jpg", Path("file.jpg")])
+def test_a_path_is_refused_with_the_call_that_reads_it(path):
+    with pytest.raises(ValueError, match=r"found the path file.jpg: call to_mnist\(read_picture\(path\)\)"):
+        to_mnist(path)
+
+
+def test_several_grey_digits_are_not_taken_for_one_in_colour(test_split):
+    images = test_split[0][:300, 0]
+    for digits in [*images.split(3), *images[:200].split(4), images[:3] / 255]:
+        with pytest.raises(ValueError, match="looks like several grey digits: pass them one by one"):
+            to_mnist(digits)
+
+
+@pytest.mark.parametrize(
+    "ink, paper",
+    [
+        ((200, 0, 0), (255, 255, 255)),
+        ((20, 30, 160), (240, 235, 200)),
+        ((255, 220, 0), (0, 60, 0)),
+        ((0,) * 3, (255,) * 3),
+    ],
+)
+def test_a_colour_picture_may_have_its_channels_first(test_split, ink, paper):
+    for image in test_split[0][:20, 0].numpy() / 255:
+        picture = np.stack([image * i + (1 - image) * p for i, p in zip(ink, paper)]) / 255
+        assert torch.equal(to_mnist(picture), to_mnist(picture.transpose(1, 2, 0)))

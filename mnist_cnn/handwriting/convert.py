@@ -1,6 +1,7 @@
 """A picture of one handwritten digit -> the 28x28 pixels that MNIST would have made of it: all the steps."""
 
 import math
+import os
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ def to_mnist(picture):
         uint8, 16-bit (uint16, or int32 up to 65535), floating point in [0, 1], or bool. From 8x8 to 100 megapixels.
         Ink may be darker or lighter than the paper; transparent pixels are paper.
     Returns uint8 (1, 28, 28), from 0 (paper) to 255 (ink).
-    Raises ValueError for another shape, dtype or range, and if there is no ink.
+    Raises ValueError for another shape, dtype or range, for several grey digits (3, 28, 28), and if there is no ink.
     """
     tone = unframed(_tone(_on_paper(_reduced(_pixels(picture)))))
     return center(_with_pen(digit_alone(*ink_density(tone))))
@@ -35,6 +36,8 @@ def to_mnist(picture):
 
 def _pixels(picture):
     """The picture as an array (H, W, C), not copied, with its shape and dtype checked."""
+    if isinstance(picture, (str, os.PathLike)):
+        raise ValueError(f"expected pixels, found the path {picture}: call to_mnist(read_picture(path))")
     if isinstance(picture, torch.Tensor):
         found = f"{picture.dtype}, {picture.layout}, on {picture.device}"
         try:
@@ -51,6 +54,11 @@ def _pixels(picture):
         pixels = pixels[..., None]
     elif pixels.ndim == 3 and pixels.shape[2] > 4:
         pixels = np.moveaxis(pixels, 0, 2)
+        if pixels.shape in ((28, 28, 3), (28, 28, 4)) and not _are_colours(pixels[..., :3]):
+            raise ValueError(
+                f"expected one picture, found shape {np.shape(picture)}, which looks like several grey digits: "
+                "pass them one by one, or a colour picture as (28, 28, C)"
+            )
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4) or min(pixels.shape[:2]) < 8:
         raise ValueError(
             "expected one picture of shape (H, W), (H, W, C) or (C, H, W) with C = 1 to 4, at least 8x8, found "
@@ -59,6 +67,13 @@ def _pixels(picture):
     if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
         raise ValueError(f"expected at most {MAX_PIXELS} pixels, found shape {np.shape(picture)}: scale it down")
     return pixels
+
+
+def _are_colours(channels):
+    """Return whether the channels (H, W, 3) show the same picture: each two vary together, or one does not vary."""
+    flat = channels.reshape(-1, 3).astype(np.float64)
+    varying = flat[:, flat.std(axis=0) > 0]
+    return varying.shape[1] < 2 or bool(np.abs(np.corrcoef(varying.T)).min() > 0.7)
 
 
 def _reduced(pixels):

@@ -23,7 +23,8 @@ def read_picture(path):
     if not Path(path).exists():
         raise FileNotFoundError(f"{path} is not there: expected a picture, {', '.join(FORMATS)}. Check the path")
     if not Path(path).is_file():
-        raise ValueError(f"{path}: expected a picture file, found a folder: name one file in it")
+        found = "a folder: name one file in it" if Path(path).is_dir() else "a pipe, a socket or a device"
+        raise ValueError(f"{path}: expected a picture file, found {found}")
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own size limit is lower than ours; a damaged EXIF does no harm
         start = file.read(12)
@@ -39,7 +40,9 @@ def read_picture(path):
         except Image.DecompressionBombError:
             found = f"one of more than {MAX_PIXELS // 10**6} megapixels, or {MAX_SIDE:,} a side. Scale or crop it"
         except UnidentifiedImageError:
-            if start[4:8] == b"ftyp":
+            if not start:
+                found = "an empty file. Save or download it again"
+            elif start[4:8] == b"ftyp":
                 found = "HEIC, AVIF or a film. Convert it to JPEG or PNG, say with `heif-convert IN OUT.jpg`"
             elif start.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM")):
                 found = "a broken or truncated one. Save or download it again"
