@@ -11,7 +11,8 @@ from mnist_cnn.idx import FILES, IDXError, find, read_idx
 def load_split(root, split, classes=10):
     """Load the images and labels of one split.
 
-    root: the folder with the four files, in `train/` and `test/` or side by side, gzip-compressed or not.
+    root: the folder with the four files, in `train/` and `test/`, side by side, or in torchvision's `MNIST/raw/`;
+        gzip-compressed or not. Names may differ a little, see `idx.find`.
     split: "train" or "test".
     classes: the number of classes. Labels range from 0 to classes - 1.
     Returns (images, labels): uint8 (N, 1, 28, 28), from 0 (paper) to 255 (ink), and int64 (N,).
@@ -20,8 +21,9 @@ def load_split(root, split, classes=10):
     """
     if split not in FILES:
         raise ValueError(f'expected split "train" or "test", found {split!r}')
-    nested, flat = Path(root) / split, Path(root)
-    folder = flat if find(nested / FILES[split][0]) is None and find(flat / FILES[split][0]) else nested
+    root = Path(root).expanduser()
+    places = [root / split, root, root / "MNIST" / "raw", root / "raw"]
+    folder = next((place for place in places if find(place / FILES[split][0])), places[0])
     images_path, labels_path = (folder / name for name in FILES[split])
     images, labels = read_idx(images_path), read_idx(labels_path)
 

@@ -4,6 +4,8 @@ A file consists of two zero bytes, a type byte, a rank byte, one big-endian 32-b
 in row-major order, big-endian.
 """
 
+import codecs
+import contextlib
 import gzip
 import math
 import struct
@@ -31,15 +33,32 @@ class IDXError(ValueError):
 
 
 def find(path):
-    """Return `path` if it exists, else `path` + ".gz" if that exists, else None."""
-    path = Path(path)
-    return next((p for p in (path, Path(f"{path}.gz")) if p.exists()), None)
+    """Return the file at `path`, under one of the names and places that people have for it, or None.
+
+    A dot for a hyphen, capitals, and the endings .idx and .gz make no difference. The file may be in a folder of its
+    own name. The exact name comes first.
+    """
+    path = Path(path).expanduser()
+    if not path.parent.is_dir():
+        return None
+    others = (other for other in sorted(path.parent.iterdir()) if _plain(other.name) == _plain(path.name))
+    for found in (path, Path(f"{path}.gz"), *others):
+        if found.is_dir():
+            found = next((file for file in sorted(found.iterdir()) if _plain(file.name) == _plain(path.name)), None)
+        if found and found.exists():
+            return found
+    return None
+
+
+def _plain(name):
+    name = name.lower().removesuffix(".gz").removesuffix(".idx")
+    return name.replace(".", "-")
 
 
 def read_idx(path):
     """Read one IDX file, plain or gzip-compressed (its content decides, not its name).
 
-    path: the file. If it does not exist, `path` + ".gz" is read.
+    path: the file, or a file with a similar name, see `find`.
     Returns a writable numpy.ndarray in native byte order: uint8, int8, int16, int32, float32 or float64, of rank 0
     to 64.
     Raises FileNotFoundError if the file is missing; IDXError if it is not IDX, is damaged, or holds more or less data
@@ -47,15 +66,18 @@ def read_idx(path):
     """
     found = find(path)
     if found is None:
+        if Path(path).is_dir():
+            raise IDXError(f"{path}: expected a file, found a folder")
         raise FileNotFoundError(_missing(path))
-    if not found.is_file():
-        raise IDXError(f"{found}: expected a file, found a folder")
 
     with open(found, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
+        start = file.read(2**16)
         file.seek(0)
-        if not compressed:
-            return _parse(file, found)
+        if not start.startswith(b"\x1f\x8b"):
+            try:
+                return _parse(file, found)
+            except IDXError as error:
+                raise IDXError(f"{error}{_text_mode(start)}") from None
         try:
             with gzip.open(file) as unpacked:
                 return _parse(unpacked, found)
@@ -110,14 +132,30 @@ def _not_idx(start):
     return f"{expected} the bytes {start[:4].hex(' ')}"
 
 
+def _text_mode(start):
+    """A hint if a damaged file that starts with these bytes went through a program that took it for text, or ""."""
+    ends = start.count(b"\n")
+    if ends > 9 and ends == start.count(b"\r\n"):
+        return ". Every line feed is CR LF: the file was transferred as text. Transfer it again in binary mode"
+    with contextlib.suppress(UnicodeDecodeError):
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # the last letter may be cut off
+        if not text.isascii():
+            return ". All of it is valid UTF-8: the file was re-encoded as text. Transfer it again in binary mode"
+    return ""
+
+
 def _missing(path):
-    path = Path(path)
+    path = Path(path).expanduser()
     for folder in (path.parent, path.parent.parent):
         for start, conversion in OTHERS.items():
             if other := next(folder.glob(f"{start}*idx*"), None):
                 return f"{path} is not there, but {other} is. To use it, {conversion}; then save it under MNIST's name"
+    for folder in (path.parent, path.parent.parent):
+        if archive := next(folder.glob("*.zip"), None) or (folder if folder.suffix == ".zip" else None):
+            return f"{path} is not there, but {archive} is: unpack it, and name the folder"
     places = ", ".join(f"dataset/{split}/{name}" for split, names in FILES.items() for name in names)
+    ours = Path(__file__).parents[1] / "dataset" in path.resolve().parents
     return (
-        f"{path} is not there, nor is {path.name}.gz. The four files are expected at {places}, "
-        "or all in one folder; they are part of the repository: `git checkout -- dataset` brings them back"
+        f"{path} is not there, nor is {path.name}.gz. The four files are expected at {places}, or all in one folder"
+        + "; they are part of the repository: `git checkout -- dataset` brings them back" * ours
     )

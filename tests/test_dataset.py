@@ -53,6 +53,15 @@ def test_nested_comes_first(folder):
         load_split(root, "train")
 
 
+@pytest.mark.parametrize("place", ["MNIST/raw", "raw"])
+def test_torchvisions_folders_are_found(folder, tmp_path, place):
+    files = list(folder().iterdir())
+    (tmp_path / place).mkdir(parents=True)
+    for file in files:
+        file.rename(tmp_path / place / file.name)
+    assert load_split(tmp_path, "train")[1].tolist() == LABELS.tolist()
+
+
 def test_number_of_classes(folder):
     root = folder(labels=np.array([0, 46, 4], np.uint8))
     assert load_split(root, "train", classes=47)[1].max() == 46

@@ -135,10 +135,81 @@ def test_missing_file_says_where_the_four_are_expected(tmp_path):
         read_idx(tmp_path / "none")
     assert f"{tmp_path}/none is not there, nor is none.gz." in str(caught.value)
     places = ", ".join(f"dataset/{name}" for name in SHA256)
-    assert f"expected at {places}, or all in one folder; " in str(caught.value)
-    assert "`git checkout -- dataset` brings them back" in str(caught.value)
+    assert str(caught.value).endswith(f"expected at {places}, or all in one folder")
+    assert "git" not in str(caught.value).replace(str(tmp_path), "")  # the folder is the user's own
 
 
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(IDXError, match="folder"):
         read_idx(tmp_path)
+
+
+def test_a_missing_file_of_the_repository_can_be_brought_back():
+    with pytest.raises(FileNotFoundError, match=r"`git checkout -- dataset` brings them back$"):
+        read_idx(ROOT / "dataset" / "train" / "none")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train-images.idx3-ubyte",
+        "TRAIN-IMAGES-IDX3-UBYTE",
+        "train-images-idx3-ubyte.idx",
+        "Train-Images.Idx3-Ubyte.GZ",
+        "train-images-idx3-ubyte/train-images-idx3-ubyte",
+        "train-images.idx3-ubyte/train-images.idx3-ubyte",
+    ],
+)
+def test_names_that_people_have_are_found(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(gzip.compress(GOOD) if name.endswith("GZ") else GOOD)
+    assert read_idx(tmp_path / "train-images-idx3-ubyte").shape == (2, 3, 4)
+
+
+def test_the_exact_name_comes_first(write):
+    write(idx_bytes(np.zeros(1, "u1"), 0x08), "a.b-idx")
+    path = write(GOOD, "a-b-idx")
+    write(idx_bytes(np.zeros(2, "u1"), 0x08), "a-b.idx")
+    assert read_idx(path).shape == (2, 3, 4)
+
+
+def test_the_home_folder_is_found(write, monkeypatch):
+    path = write(GOOD)
+    monkeypatch.setenv("HOME", str(path.parent))
+    monkeypatch.setenv("USERPROFILE", str(path.parent))
+    assert read_idx(f"~/{path.name}").shape == (2, 3, 4)
+
+
+def test_an_archive_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "archive.zip").write_bytes(b"PK")
+    with pytest.raises(FileNotFoundError, match=r"archive\.zip is: unpack it, and name the folder$"):
+        read_idx(tmp_path / "train-images-idx3-ubyte")
+    with pytest.raises(FileNotFoundError, match=r"archive\.zip is: unpack it, and name the folder$"):
+        read_idx(tmp_path / "archive.zip" / "train-images-idx3-ubyte")
+
+
+PIXELS = idx_bytes(np.arange(28 * 28 * 9).reshape(9, 28, 28).astype("u1"), 0x08)
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (
+            lambda data: data.replace(b"\n", b"\r\n"),
+            "the file was transferred as text. Transfer it again in binary mode",
+        ),
+        (lambda data: data.decode("latin-1").encode(), "the file was re-encoded as text. Transfer it again"),
+        (lambda data: data.decode("utf-8", "replace").encode(), "the file was re-encoded as text. Transfer it again"),
+        (lambda data: gzip.compress(data).decode("latin-1").encode(), "the file was re-encoded as text"),
+    ],
+)
+def test_files_that_went_through_text_mode_are_recognized(write, damage, message):
+    with pytest.raises(IDXError, match=message):
+        read_idx(write(damage(PIXELS)))
+
+
+@pytest.mark.parametrize("data", [PIXELS[:-1], PIXELS + b"x", b"\1" + PIXELS[1:], b"\0\0\x0a\1" + bytes(range(128))])
+def test_other_damage_is_not_blamed_on_text_mode(write, data):
+    with pytest.raises(IDXError) as caught:
+        read_idx(write(data))
+    assert "as text" not in str(caught.value)
