@@ -23,7 +23,7 @@ train: .venv/installed  # train, evaluate, write the weights and the plots
 test: .venv/installed-tests  # check the style, then run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lab: .venv/installed  # open JupyterLab
 	$(BIN)/python -m jupyterlab

@@ -56,11 +56,11 @@ BY_HAND = [  # changes that mutmut does not make: constants of a module, and com
     ("model", "SURE = 0.75", "SURE = 0.76"),
     ("model", "    model.eval()\n    try:", "    try:"),
     ("model", "@torch.inference_mode()", ""),
-    ("weights", "MAX_BYTES = 2**19", "MAX_BYTES = 2**19 + 1"),
+    ("weights", 'WRAPPERS = ("_orig_mod.", "module.")', 'WRAPPERS = ("module.",)'),
     ("weights", '"cpu", weights_only=True', '"cpu", weights_only=False'),
     ("files", "            file.flush()\n", ""),
-    ("files", "            os.fsync(file.fileno())\n", ""),
-    ("files", "os.path.realpath(path)", "path"),
+    ("files", "            _sync(file)\n", ""),
+    ("files", "os.path.realpath(os.path.expanduser(path))", "path"),
 ]
 CONFIGURATION = """
 [tool.mutmut]
