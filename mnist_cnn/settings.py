@@ -13,7 +13,7 @@ def check_settings(settings, *files):
     """Raise ValueError if a setting has a wrong type or value, or if one of the files cannot be written.
 
     settings: {name: value}, such as globals() in a notebook. Unknown names are ignored.
-    files: names of the settings that name files to write. Their folders are created.
+    files: names of the settings that name files to write, or "" for no file. Their folders are created.
     The message names the setting, the allowed values and the value that was found.
     """
     for name, (allowed, is_allowed) in SETTINGS.items():
@@ -24,7 +24,7 @@ def check_settings(settings, *files):
         device == "mps" and not torch.backends.mps.is_available()
     ):
         raise ValueError(f'DEVICE: torch finds no {device} device on this computer: set "auto" or "cpu"')
-    for name in files:
+    for name in filter(settings.get, files):
         _check_writable(name, Path(settings[name]).expanduser())
 
 
@@ -88,7 +88,7 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
         lambda value: _is_number(value) and value >= 0 and (value < 1 or value == int(value)),
     ),
     "SEED": ("a whole number from 0 to below 2**63", lambda value: _whole(0)(value) and value < 2**63),
-    "THREADS": ("a whole number from 0 (automatic)", _whole(0)),
+    "THREADS": ('"all", "auto" or a whole number from 1', lambda value: value in ("all", "auto") or _whole(1)(value)),
     "DEVICE": (
         "one of " + ", ".join(f'"{device}"' for device in _DEVICES),
         lambda value: isinstance(value, str) and re.fullmatch("auto|(cpu|cuda|mps)(:[0-9]+)?", value),
@@ -96,6 +96,7 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
     "DATA": ("the name of a folder, in quotes", _is_text),
     "CLASS_NAMES": ('a list of at least two names, such as ["0", "1"]', _are_names),
     "PICTURES": ("a folder or files, in quotes", _is_text),
+    "ANSWERS": ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value)),
     **{
         name: ("the name of a file, in quotes", _is_text)
         for name in ("WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT")

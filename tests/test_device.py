@@ -1,4 +1,4 @@
-"""The number of CPU threads: as set, or the faster of one and all."""
+"""The number of CPU threads: a number, all, or the faster of one and all."""
 
 import time
 
@@ -30,20 +30,26 @@ def test_one_thread_is_chosen_if_it_is_clearly_faster(one, every, chosen, monkey
     seconds = {1: one, 4: every}
     monkeypatch.setattr(device, "_step_seconds", lambda model, images: seconds[torch.get_num_threads()])
     torch.set_num_threads(2)
-    assert set_threads(0, MNIST_CNN(), IMAGES) == chosen == torch.get_num_threads()
+    assert set_threads("auto", MNIST_CNN(), IMAGES) == chosen == torch.get_num_threads()
+
+
+def test_all_are_set_without_measuring(monkeypatch):
+    monkeypatch.setattr(device, "_step_seconds", None)
+    torch.set_num_threads(1)
+    assert set_threads("all", MNIST_CNN(), IMAGES) == 4 == torch.get_num_threads()
 
 
 def test_a_single_core_is_not_measured(monkeypatch):
     monkeypatch.setattr(device, "_step_seconds", None)
     monkeypatch.setattr(device, "ALL_THREADS", 1)
-    assert set_threads(0, MNIST_CNN(), IMAGES) == 1
+    assert set_threads("auto", MNIST_CNN(), IMAGES) == 1
 
 
 def test_measuring_changes_neither_the_network_nor_the_random_numbers():
     model = MNIST_CNN()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     random = torch.get_rng_state()
-    assert set_threads(0, model, IMAGES) in (1, 4)
+    assert set_threads("auto", model, IMAGES) in (1, 4)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -32,12 +32,12 @@ def keep_freed_memory():
 def set_threads(threads, model, images):
     """Set the number of CPU threads, and return it.
 
-    threads: their number. 0 chooses one or all of them, whichever runs training steps faster at the moment: on a busy
+    threads: a number, "all", or "auto": one or all, whichever runs training steps faster at the moment. On a busy
         computer, two threads mostly wait for each other. One is chosen only if it is a quarter faster than all.
     model, images: a network, which is left as it is, and a batch, on the CPU.
     """
-    torch.set_num_threads(threads or ALL_THREADS)
-    if threads == 0 and ALL_THREADS > 1:
+    torch.set_num_threads(ALL_THREADS if threads in ("all", "auto") else threads)
+    if threads == "auto" and ALL_THREADS > 1:
         every = _step_seconds(model, images)
         torch.set_num_threads(1)
         if _step_seconds(model, images) > 0.8 * every:
