@@ -154,7 +154,7 @@ def _missing(path):
         if archive := next(folder.glob("*.zip"), None) or (folder if folder.suffix == ".zip" else None):
             return f"{path} is not there, but {archive} is: unpack it, and name the folder"
     places = ", ".join(f"dataset/{split}/{name}" for split, names in FILES.items() for name in names)
-    ours = Path(__file__).parents[1] / "dataset" in path.resolve().parents
+    ours = Path(__file__).parents[1] / "dataset" in path.absolute().parents
     return (
         f"{path} is not there, nor is {path.name}.gz. The four files are expected at {places}, or all in one folder"
         + "; they are part of the repository: `git checkout -- dataset` brings them back" * ours
