@@ -82,7 +82,7 @@ def loss(train, validation=()):
     """Loss against epoch, on a logarithmic scale. train, validation: mean cross-entropy of each epoch."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = _axis(figure, xlabel="epoch", ylabel="cross-entropy (logarithmic)")
-    epochs = lambda losses: range(1, len(losses) + 1)  # if stopped between the two, `train` has one more
+    epochs = lambda losses: range(1, len(losses) + 1)  # if stopped between the two, `validation` has one more
     axis.plot(epochs(train), train, "o-", color=BLUE, markersize=3, label="training")
     if len(validation):
         axis.plot(epochs(validation), validation, "s--", color=VERMILION, markersize=3, label="held out")

@@ -13,18 +13,17 @@ def check_settings(settings, *files):
     """Raise ValueError if a setting has a wrong type or value, or if one of the files cannot be written.
 
     settings: {name: value}, such as globals() in a notebook. Unknown names are ignored.
-    files: names of the settings that name files to write, or "" for no file. Their folders are created.
+    files: names of the settings that name files to write. Their folders are created.
     The message names the setting, the allowed values and the value that was found.
     """
     for name, (allowed, is_allowed) in SETTINGS.items():
         if name in settings and not is_allowed(settings[name]):
             raise ValueError(f"{name}: expected {allowed}, found {settings[name]!r}")
     device = settings.get("DEVICE", "cpu").partition(":")[0]
-    if (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
+    accelerator = {"cuda": torch.cuda, "mps": torch.backends.mps}.get(device)
+    if accelerator and not accelerator.is_available():
         raise ValueError(f'DEVICE: torch finds no {device} device on this computer: set "auto" or "cpu"')
-    for name in filter(settings.get, files):
+    for name in files:
         _check_writable(name, Path(settings[name]).expanduser())
 
 
@@ -62,6 +61,10 @@ def _whole(least):
     return lambda value: _is_number(value, numbers.Integral) and value >= least
 
 
+def _from_zero(value):
+    return _is_number(value) and value >= 0
+
+
 def _is_number(value, kind=numbers.Real):
     return isinstance(value, kind) and not isinstance(value, bool) and value == value and abs(value) != float("inf")
 
@@ -74,29 +77,27 @@ def _are_names(value):
     return isinstance(value, (list, tuple)) and len(value) >= 2 and all(isinstance(name, str) for name in value)
 
 
-_DEVICES = ("auto", "cpu", "cuda", "mps")
 SETTINGS = {  # name: (the allowed values in words, a function that recognizes them)
     "EPOCHS": ("a whole number from 1", _whole(1)),
     "BATCH_SIZE": ("a whole number from 1", _whole(1)),
     "LEARNING_RATE": ("a number above 0, such as 1e-2", lambda value: _is_number(value) and value > 0),
-    "WEIGHT_DECAY": ("a number from 0", lambda value: _is_number(value) and value >= 0),
-    "AFFINE": ("a number from 0 (none)", lambda value: _is_number(value) and value >= 0),
-    "ELASTIC": ("a number from 0 (none)", lambda value: _is_number(value) and value >= 0),
-    "LABEL_SMOOTHING": ("a number from 0 (none) to below 1", lambda value: _is_number(value) and 0 <= value < 1),
+    "WEIGHT_DECAY": ("a number from 0", _from_zero),
+    "AFFINE": ("a number from 0 (none)", _from_zero),
+    "ELASTIC": ("a number from 0 (none)", _from_zero),
+    "LABEL_SMOOTHING": ("a number from 0 (none) to below 1", lambda value: _from_zero(value) and value < 1),
     "VALIDATION": (
         "a whole number of digits from 0, or a share of them between 0 and 1",
-        lambda value: _is_number(value) and value >= 0 and (value < 1 or value == int(value)),
+        lambda value: _from_zero(value) and (value < 1 or value == int(value)),
     ),
     "SEED": ("a whole number from 0 to below 2**63", lambda value: _whole(0)(value) and value < 2**63),
     "THREADS": ('"all", "auto" or a whole number from 1', lambda value: value in ("all", "auto") or _whole(1)(value)),
     "DEVICE": (
-        "one of " + ", ".join(f'"{device}"' for device in _DEVICES),
+        'one of "auto", "cpu", "cuda", "mps"',
         lambda value: isinstance(value, str) and re.fullmatch("auto|(cpu|cuda|mps)(:[0-9]+)?", value),
     ),
     "DATA": ("the name of a folder, in quotes", _is_text),
     "CLASS_NAMES": ('a list of at least two names, such as ["0", "1"]', _are_names),
     "PICTURES": ("a folder or files, in quotes", _is_text),
-    "ANSWERS": ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value)),
     **{
         name: ("the name of a file, in quotes", _is_text)
         for name in ("WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT")

@@ -80,8 +80,8 @@ def load_weights(path, device="cpu"):
         raise FileNotFoundError(f"{path} is not there: run workspace.ipynb (or `make train`), which writes it")
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of weights, found a folder or a device")
-    if (size := path.stat().st_size) > _max_bytes():
-        raise ValueError(f"{path}: expected at most {_max_bytes():,} bytes for this network, found {size:,}")
+    if (size := path.stat().st_size) > (most := _max_bytes()):
+        raise ValueError(f"{path}: expected at most {most:,} bytes for this network, found {size:,}")
     return _load(path.read_bytes(), path).to(device)
 
 
@@ -120,9 +120,9 @@ def _unwrap(state):
 
 def _read_state(data, path):
     """The state_dict in the bytes of a file as {name: tensor}, or ValueError."""
-    expected = f"{path}: expected weights saved by workspace.ipynb, found"
+    expected, most = f"{path}: expected weights saved by workspace.ipynb, found", _max_bytes()
     try:
-        _check_archive(data)
+        _check_archive(data, most)
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes the parsers raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -136,17 +136,17 @@ def _read_state(data, path):
         and isinstance(tensor, torch.Tensor)
         and tensor.layout == torch.strided
         and (tensor.is_floating_point() or name.endswith("num_batches_tracked"))  # of batch normalization
-        and tensor.nbytes <= _max_bytes()  # a view may be larger than its data
+        and tensor.nbytes <= most  # a view may be larger than its data
         for name, tensor in dict.items(state)
     ):
         raise ValueError(f"{expected} something other than a state_dict of floating-point tensors")
     return dict(dict.items(state))  # without the attributes that a pickle may give an OrderedDict
 
 
-def _check_archive(data):
-    """Raise ValueError unless the bytes are an undamaged zip archive, the format of torch.save, of a plausible size."""
+def _check_archive(data, most):
+    """Raise ValueError unless the bytes are an undamaged zip archive, as torch.save writes, of at most `most` bytes."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > _max_bytes():
+        if sum(entry.file_size for entry in archive.infolist()) > most:
             raise ValueError("an archive whose contents are too large")
         if damaged := archive.testzip():  # torch.load ignores the checksums
             raise ValueError(f"a wrong checksum for {damaged}")
