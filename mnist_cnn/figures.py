@@ -155,29 +155,40 @@ def probabilities(image, values, class_names, label=None):
 
 
 @default_style
-def feature_maps(kernels, image, first, second):
-    """The feature maps of both convolutions.
+def feature_maps(kernels, image, first=(), *others):
+    """The feature maps of the convolutions: of many, 10 kernels and maps of the first one, and 20 maps of the others.
 
-    kernels: (10, 5, 5), of the first one; image: (28, 28); first: (10, h, w); second: (20, h, w).
+    kernels: (C, k, k), of the first one; image: (28, 28); first, others: (C, h, w) of each.
     """
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1])
-    grid = top.subplots(2, len(first) + 1, squeeze=False)
-    kernels, first, second = map(np.asarray, (kernels, first, second))
-    limit = np.abs(kernels).max()
-    for axis in grid.flat:
-        _hide(axis)
+    kernels, first, *others = map(np.asarray, (kernels, first, *others))
+    figure = Figure(figsize=(7.5, 2.1 * (1 + len(others))), layout="constrained")
+    top, *below = figure.subfigures(1 + len(others), 1, squeeze=False).flat
+    grid = top.subplots(2, 1 + min(10, max(len(kernels), len(first))), squeeze=False)
+    limit = np.abs(kernels).max(initial=0)
+    _pictures(grid[:, 0], [])
     _image(grid[1, 0], image)
-    grid[0, 0].set_frame_on(False)
-    for channel, (kernel, activation) in enumerate(zip(kernels, first), start=1):
-        grid[0, channel].imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit)
-        grid[1, channel].imshow(activation, cmap=ACTIVATIONS, vmin=0, vmax=first.max())
-    top.suptitle("First layer: 10 kernels (blue adds, red subtracts), and their feature maps", fontsize=11)
-    for axis, activation in zip(bottom.subplots(2, len(second) // 2).flat, second):
-        axis.imshow(activation, cmap=ACTIVATIONS, vmin=0, vmax=second.max())
-        _hide(axis)
-    bottom.suptitle("Second layer: 20 feature maps (dark is strong)", fontsize=11)
+    grid[1, 0].set_frame_on(True)
+    _pictures(grid[0, 1:], kernels, cmap="RdBu", vmin=-limit, vmax=limit)
+    _pictures(grid[1, 1:], first, cmap=ACTIVATIONS, vmin=0, vmax=first.max(initial=0))
+    few = lambda n, most, name: f"{most} of " * (n > most) + f"{n} {name}{'s' * (n != 1)}"
+    title = f"Convolution 1: {few(len(kernels), 10, 'kernel')} (blue adds, red subtracts)"
+    top.suptitle(title + ", and their feature maps" * bool(len(first)), fontsize=11)
+    for number, (subfigure, maps) in enumerate(zip(below, others), start=2):
+        grid = subfigure.subplots(2, math.ceil(min(20, len(maps)) / 2), squeeze=False)
+        _pictures(grid.ravel(), maps, cmap=ACTIVATIONS, vmin=0, vmax=maps.max())
+        title = f"Convolution {number}: {few(len(maps), 20, 'feature map')} (dark is strong)"
+        subfigure.suptitle(title, fontsize=11)
     return figure
+
+
+def _pictures(axes, pictures, **look):
+    """Draw pictures, with these options of imshow, on as many axes, and nothing on the others."""
+    for axis in axes:
+        _hide(axis)
+        axis.set_frame_on(False)
+    for axis, picture in zip(axes, pictures):
+        axis.imshow(picture, **look)
+        axis.set_frame_on(True)
 
 
 def thumbnail(picture, side=400):

@@ -1,19 +1,30 @@
 """The drawing pad: the network classifies, in the browser, what the user draws.
 
 `html` returns it as the output of a notebook cell, `page` as a whole web page. Both contain the weights, the style and
-the scripts; nothing is loaded from elsewhere.
+the scripts; nothing is loaded from elsewhere. The pad runs the network's layers as they are: whoever adds a kind of
+layer to model.py adds it to `_describe_layer` and to recognize.js.
 """
 
 import base64
+import copy
 import hashlib
+import itertools
 import json
 from pathlib import Path
 from string import Template
 
-from torch.nn.utils import parameters_to_vector
+import torch
+from torch import nn
 
 from mnist_cnn.handwriting.convert import PEN
 from mnist_cnn.model import SURE
+
+UNCHANGED = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)  # in eval mode they keep all values in their order
+KNOWN = (
+    "Conv2d padded with zeros and without groups or dilation, MaxPool2d without dilation, ReLU, Linear after Flatten, "
+    "Dropout, and BatchNorm1d or BatchNorm2d with running statistics"
+)
+MOST_MAPS = 40  # of a layer, to show
 
 
 def html(model, class_names=None):
@@ -22,19 +33,17 @@ def html(model, class_names=None):
     It takes about 140 kB, of which the weights are 116 kB.
 
     model: an MNIST_CNN on any device. class_names: one for each class, by default their numbers.
-    Raises ValueError for another number of names.
+    Raises ValueError for another number of names, and for a network with other layers than KNOWN.
     """
-    classes = model.layers[-1].out_features
+    layers, classes = _describe(model)
     names = [str(name) for name in (range(classes) if class_names is None else class_names)]
     if len(names) != classes:
         raise ValueError(f"expected {classes} class names, one for each class of the network, found {len(names)}")
-    weights = parameters_to_vector(model.parameters()).detach().cpu().numpy().astype("<f4")
     config = {
         "names": names,
         "mean": model.mean.item(),
         "std": model.std.item(),
-        "shapes": [list(parameter.shape) for parameter in model.parameters() if parameter.ndim > 1],
-        "weights": base64.b64encode(weights.tobytes()).decode(),
+        "layers": layers,
         "pen": PEN,
         "sure": SURE,
     }
@@ -50,6 +59,65 @@ def html(model, class_names=None):
 def page(model, class_names=None):
     """The pad as a whole HTML document, to open as a file or to publish. Arguments as for `html`."""
     return Template(_read("sketchpad.html")).substitute(fragment=html(model, class_names))
+
+
+@torch.inference_mode()
+def _describe(model):
+    """Return the layers as recognize.js runs them, a list of dictionaries, and the number of classes.
+
+    Raises ValueError if the network is more than a list of known layers.
+    """
+    model = copy.deepcopy(getattr(model, "_orig_mod", model)).cpu().float().eval()  # torch.compile wraps the original
+    image = torch.linspace(0, 1, 28 * 28).view(1, 1, 28, 28)
+    values, layers, numbers = model.normalize(image), [], itertools.count(1)
+    for layer in model.layers:
+        inputs, values = values, layer(values)
+        description = _describe_layer(layer, list(inputs.shape[1:]), list(values.shape[1:]))
+        if description.get("kind") == "rectify" and values.ndim == 4:
+            _, maps, *sides = values.shape
+            shown = min(maps, MOST_MAPS)
+            number = maps if maps == shown else f"{shown} of {maps}"
+            description |= {"note": f"Convolution {next(numbers)}, {number} maps", "shown": [shown, *sides]}
+        layers += [description] if description else []
+    if not torch.allclose(values, model(image), rtol=1e-3, atol=1e-3, equal_nan=True):
+        raise ValueError("expected a network that only normalizes its input and runs `layers`, found another `forward`")
+    return layers, values.shape[-1]
+
+
+def _describe_layer(layer, before, after):
+    """One layer as recognize.js runs it, empty if it does nothing. before, after: the shapes of its input and output.
+
+    A linear layer becomes a convolution whose kernel covers the whole input.
+    """
+    kind = type(layer)
+    if kind in UNCHANGED:
+        return {}
+    if kind is nn.ReLU:
+        return {"kind": "rectify"}
+    if kind is nn.Conv2d and layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros":
+        same = [(side - 1) // 2 for side in layer.kernel_size]
+        padding = {"valid": (0, 0), "same": same}.get(layer.padding, layer.padding)
+        window = {"kernel": layer.kernel_size, "stride": layer.stride, "padding": padding, "from": before, "to": after}
+        return {"kind": "convolve", **window, **_encode(layer.weight, layer.bias)}
+    if kind is nn.Linear and len(before) == 1:
+        window = {"kernel": [1, *before], "stride": (1, 1), "padding": (0, 0), "from": [1, 1, *before]}
+        return {"kind": "convolve", **window, "to": [*after, 1, 1], **_encode(layer.weight, layer.bias)}
+    if kind is nn.MaxPool2d and layer.dilation in (1, (1, 1)) and not layer.return_indices:
+        sizes = {"kernel": layer.kernel_size, "stride": layer.stride, "padding": layer.padding}
+        window = {name: size if isinstance(size, (list, tuple)) else (size, size) for name, size in sizes.items()}
+        return {"kind": "pool", **window, "from": before, "to": after}
+    if kind in (nn.BatchNorm1d, nn.BatchNorm2d) and layer.running_mean is not None:
+        scale = (layer.running_var + layer.eps).rsqrt() * (1 if layer.weight is None else layer.weight)
+        shift = (0 if layer.bias is None else layer.bias) - layer.running_mean * scale
+        return {"kind": "scale", **_encode(scale, shift)}
+    raise ValueError(f"the drawing pad does not know the layer {' '.join(str(layer).split())}: it knows {KNOWN}")
+
+
+def _encode(weight, bias):
+    """Weights as base64 of little-endian float32, a missing bias (outputs,) as zeros."""
+    bias = torch.zeros(len(weight)) if bias is None else bias
+    encode = lambda tensor: base64.b64encode(tensor.detach().numpy().astype("<f4").tobytes()).decode()
+    return {"weight": encode(weight), "bias": encode(bias)}
 
 
 def _read(name):

@@ -3,9 +3,6 @@
 const SIDE = 28; // side of the network's input, in pixels
 const FIT = 20; // MNIST's digits fit into 20x20 of these pixels
 const DETAIL = 4; // pixels of ink for one of MNIST's pixels
-const KERNEL = 5; // side of both convolutions' kernels
-const FIRST_SIDE = SIDE - KERNEL + 1; // 24, side of the first layer's feature maps
-const SECOND_SIDE = FIRST_SIDE / 2 - KERNEL + 1; // 8, after pooling
 
 /**
  * Strokes, lists of points [x, y] -> {ink, height, width}: Uint8Array (height, width), 0 is paper. The stroke width
@@ -143,76 +140,88 @@ function placeByMass(small, rows, columns) {
 }
 
 /**
- * The network as a function of pixels (784,): Uint8Array, or Float32Array in [0, 1]. It returns firstMaps (10, 24, 24)
- * and secondMaps (20, 8, 8), after ReLU and before pooling, and logits (classes,).
+ * The network as a function of pixels (784,): Uint8Array, or Float32Array in [0, 1]. It returns logits (classes,) and
+ * maps: the outputs (channels, height, width) of the layers with a `note`.
  *
- * weights: all parameters in the order of PyTorch's state_dict, as base64 of little-endian float32.
- * shapes: of each layer's weight, outputs first. mean, std: of the training pixels in [0, 1].
+ * layers: as _describe in __init__.py writes them, in their order. mean, std: of the training pixels in [0, 1].
  */
-function network({ weights, shapes, mean, std }) {
-  const bytes = Uint8Array.from(atob(weights), (character) => character.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const values = Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
-  let used = 0;
-  const take = (count) => values.subarray(used, (used += count));
-  const [first, second, hidden, last] = shapes.map((shape) => ({
-    weight: take(shape.reduce((product, length) => product * length)),
-    bias: take(shape[0]),
-  }));
-
+function network({ layers, mean, std }) {
+  const kinds = { convolve, pool, scale, rectify: (values) => values.map((value) => Math.max(0, value)) };
+  const steps = layers.map((layer) => ({ ...layer, weight: decode(layer.weight), bias: decode(layer.bias) }));
   return (pixels) => {
     const white = pixels instanceof Uint8Array ? 255 : 1;
-    const normalized = Float32Array.from(pixels, (pixel) => (pixel / white - mean) / std);
-    const firstMaps = convolve(normalized, SIDE, first);
-    const secondMaps = convolve(halve(firstMaps, FIRST_SIDE), FIRST_SIDE / 2, second);
-    const logits = linear(linear(halve(secondMaps, SECOND_SIDE), hidden), last); // (320,) -> (50,) -> (classes,)
-    return { firstMaps, secondMaps, logits };
+    let values = Float32Array.from(pixels, (pixel) => (pixel / white - mean) / std);
+    const maps = [];
+    for (const layer of steps) {
+      values = kinds[layer.kind](values, layer);
+      if (layer.note) maps.push(values);
+    }
+    return { maps, logits: values };
   };
 }
 
-/** Convolution without padding, then ReLU: (channels, side, side) -> (maps, side - 4, side - 4). */
-function convolve(input, side, { weight, bias }) {
-  const channels = input.length / side ** 2;
-  const size = side - KERNEL + 1;
-  const output = new Float32Array(bias.length * size * size);
+/** Base64 of little-endian float32 -> Float32Array */
+function decode(text = "") {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/** Convolution: (channels, height, width) -> (maps, rows, columns). Beyond its border, the input is 0. */
+function convolve(input, layer) {
+  const { weight, bias, kernel } = layer;
+  const [channels, height, width] = layer.from;
+  const [down, across] = [windows(layer, 0), windows(layer, 1)];
+  const output = new Float32Array(bias.length * down.length * across.length);
   for (let map = 0, at = 0; map < bias.length; map++) {
-    for (let y = 0; y < size; y++) {
-      for (let x = 0; x < size; x++) {
+    for (const { start: top, from: y0, to: y1 } of down) {
+      for (const { start: left, from: x0, to: x1 } of across) {
         let sum = bias[map];
-        let k = map * channels * KERNEL * KERNEL;
         for (let channel = 0; channel < channels; channel++) {
-          for (let dy = 0; dy < KERNEL; dy++) {
-            const row = (channel * side + y + dy) * side + x;
-            for (let dx = 0; dx < KERNEL; dx++) sum += input[row + dx] * weight[k++];
+          for (let y = y0; y < y1; y++) {
+            const row = (channel * height + y) * width;
+            const k = ((map * channels + channel) * kernel[0] + y - top) * kernel[1] - left;
+            for (let x = x0; x < x1; x++) sum += input[row + x] * weight[k + x];
           }
         }
-        output[at++] = Math.max(0, sum);
+        output[at++] = sum;
       }
     }
   }
   return output;
 }
 
-/** 2x2 max pooling: (maps, side, side) -> (maps, side / 2, side / 2), for an even side. */
-function halve(maps, side) {
-  const output = new Float32Array(maps.length / 4);
-  for (let i = 0, at = 0; at < maps.length; at += side) {
-    for (let x = 0; x < side; x += 2, at += 2) {
-      output[i++] = Math.max(maps[at], maps[at + 1], maps[at + side], maps[at + side + 1]);
+/** Max pooling: (channels, height, width) -> (channels, rows, columns) */
+function pool(input, layer) {
+  const [channels, height, width] = layer.from;
+  const [down, across] = [windows(layer, 0), windows(layer, 1)];
+  const output = new Float32Array(channels * down.length * across.length).fill(-Infinity);
+  for (let channel = 0, at = 0; channel < channels; channel++) {
+    for (const { from: y0, to: y1 } of down) {
+      for (const { from: x0, to: x1 } of across) {
+        for (let y = y0; y < y1; y++) {
+          const row = (channel * height + y) * width;
+          for (let x = x0; x < x1; x++) output[at] = Math.max(output[at], input[row + x]);
+        }
+        at++;
+      }
     }
   }
   return output;
 }
 
-/** (inputs,) -> (outputs,) */
-function linear(input, { weight, bias }) {
-  const output = new Float32Array(bias.length);
-  for (let i = 0, k = 0; i < output.length; i++) {
-    let sum = bias[i];
-    for (let j = 0; j < input.length; j++) sum += input[j] * weight[k++];
-    output[i] = sum;
-  }
-  return output;
+/** The windows of all outputs along an axis: where each starts, perhaps outside, and its inputs from `from` to `to`. */
+function windows({ from, to, kernel, stride, padding }, axis) {
+  return Array.from({ length: to[axis + 1] }, (_, i) => {
+    const start = i * stride[axis] - padding[axis];
+    return { start, from: Math.max(0, start), to: Math.min(from[axis + 1], start + kernel[axis]) };
+  });
+}
+
+/** Batch normalization: each channel times its weight, plus its bias. */
+function scale(input, { weight, bias }) {
+  const size = input.length / weight.length;
+  return input.map((value, i) => value * weight[Math.floor(i / size)] + bias[Math.floor(i / size)]);
 }
 
 /** Logits (classes,) -> probabilities (classes,) */

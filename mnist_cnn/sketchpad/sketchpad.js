@@ -11,8 +11,8 @@ const LABEL = "Drawing pad. Arrow keys move the pen, space lowers or raises it, 
 /**
  * Puts a pad into the element `root`.
  *
- * config: {names, weights, shapes, mean, std, pen, sure}, as __init__.py writes it: the classes' names, the network
- * (see `network`), the stroke width of ink (see `rasterize`), and the probability below which the answer names two.
+ * config: {names, layers, mean, std, pen, sure}, as __init__.py writes it: the classes' names, the network (see
+ * `network`), the stroke width of ink (see `rasterize`), and the probability below which the answer names two.
  */
 function start(root, config) {
   const run = network(config);
@@ -104,20 +104,20 @@ function element(tag, attributes, ...children) {
 
 const div = (name, ...children) => element("div", { class: `pad-${name}` }, ...children);
 const button = (text) => element("button", { type: "button" }, text);
-const picture = (side) => element("canvas", { width: side, height: side, class: "pad-picture", "aria-hidden": "true" });
+const picture = (height, width) => element("canvas", { width, height, class: "pad-picture", "aria-hidden": "true" });
 
 /** Fills `root` with the pad. Returns those of its elements that change or react. */
-function build(root, { names, shapes }) {
+function build(root, { names, layers }) {
   const paper = element("canvas", { width: PAD, height: PAD, tabindex: 0, role: "application", "aria-label": LABEL });
   const [hint, undo, clear] = [div("hint"), button("Undo"), button("Clear")];
-  const digit = picture(SIDE);
+  const digit = picture(SIDE, SIDE);
   const answer = element("div", { class: "pad-answer", role: "status" });
   const bars = names.map((name) => {
     const [fill, number] = [div("fill"), div("number")];
     return { fill, number, row: div("row", div("name", name), div("track", fill), number) };
   });
-  const first = Array.from({ length: shapes[0][0] }, () => picture(FIRST_SIDE));
-  const second = Array.from({ length: shapes[1][0] }, () => picture(SECOND_SIDE));
+  const noted = layers.filter(({ note }) => note);
+  const maps = noted.map(({ shown: [count, ...sides] }) => Array.from({ length: count }, () => picture(...sides)));
   const says = div("says", digit, div("text", div("note", "The network sees and says"), answer));
   root.replaceChildren(
     div(
@@ -125,13 +125,10 @@ function build(root, { names, shapes }) {
       div("left", div("paper", paper, hint), div("tools", undo, clear)),
       div("right", says, div("bars", ...bars.map(({ row }) => row))),
     ),
-    div("note", `First layer, ${first.length} maps`),
-    div("maps", ...first),
-    div("note", `Second layer, ${second.length} maps`),
-    div("maps", ...second),
+    ...noted.flatMap(({ note }, i) => [div("note", note), div("maps", ...maps[i])]),
     div("note", "Without a mouse: arrow keys move the pen, space lowers and raises it, Ctrl+Z undoes, Escape clears."),
   );
-  return { paper, hint, undo, clear, digit, answer, bars, first, second };
+  return { paper, hint, undo, clear, digit, answer, bars, maps };
 }
 
 /** Shows the drawing, the network's input, its feature maps and its answer. */
@@ -143,11 +140,10 @@ function render(view, { strokes, pen }, run, config) {
 
   const ink = rasterize(strokes, config.pen, STEP);
   const digit = ink && center(ink.ink, ink.height, ink.width);
-  const { firstMaps, secondMaps, logits } = digit ? run(digit) : {};
+  const { maps, logits } = digit ? run(digit) : {};
   view.digit.classList.toggle("pad-black", digit !== null);
   paint([view.digit], digit, "white");
-  paint(view.first, firstMaps, blue);
-  paint(view.second, secondMaps, blue);
+  view.maps.forEach((canvases, i) => paint(canvases, maps && maps[i], blue));
   showAnswer(view, logits ? softmax(logits) : null, config);
 }
 
@@ -170,9 +166,9 @@ function inWords(probabilities, names, sure) {
   return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
 }
 
-/** Paints maps (canvases, side, side) >= 0 on square canvases: the largest value opaque, 0 or no maps transparent. */
+/** Paints the first maps (count, height, width) >= 0 on canvases: the largest value opaque, 0 or none transparent. */
 function paint(canvases, maps, colour) {
-  const most = maps ? Math.max(...maps) || 1 : 0;
+  const most = maps ? maps.reduce((most, value) => Math.max(most, value)) || 1 : 0; // too many for Math.max(...maps)
   canvases.forEach((canvas, index) => {
     const brush = canvas.getContext("2d");
     const pixels = new ImageData(canvas.width, canvas.height);
