@@ -116,6 +116,26 @@ def test_a_failing_cell_says_what_to_do_and_nothing_is_lost(copy_of_repository, 
     assert before == {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+def test_a_network_changed_in_model_py_trains_and_is_shown(copy_of_repository):
+    folder = copy_of_repository()
+    model = folder / "mnist_cnn" / "model.py"
+    source = model.read_text()
+    for old, new in [
+        ("nn.Conv2d(1, 10, kernel_size=5),", "nn.Conv2d(1, 8, kernel_size=3, padding=1), nn.BatchNorm2d(8),"),
+        ("nn.Conv2d(10, 20, kernel_size=5),", "nn.Conv2d(8, 24, kernel_size=(5, 7)),"),
+        ("nn.Linear(320, 50),", "nn.Linear(24 * 5 * 4, 50), nn.BatchNorm1d(50), nn.ReLU(), nn.Dropout(0.2),"),
+    ]:
+        assert source.count(old) == 1
+        source = source.replace(old, new)
+    model.write_text(source)
+    trained = run_notebook.run(folder / "workspace.ipynb", SMALL)
+    shown = run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
+    for executed in (trained, shown):
+        check_clean(executed)
+    assert wrong(trained) == wrong(shown) < 1000
+    assert "Convolution 2, 24 maps" in str(shown)
+
+
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
 def test_a_notebook_alone_says_what_to_do(name, tmp_path):
     (tmp_path / name).write_bytes((ROOT / name).read_bytes())
