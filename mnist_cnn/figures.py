@@ -5,15 +5,18 @@ in black and white, too. Colours are from Okabe and Ito's palette for the colour
 matplotlib's default style, whatever style the user has chosen.
 """
 
+import functools
 import io
+import logging
 import math
 import textwrap
 
 import matplotlib.figure
 import numpy as np
-from matplotlib import colormaps, style
+from matplotlib import colormaps, font_manager, style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import FT2Font
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
@@ -27,7 +30,27 @@ HALO = [withStroke(linewidth=3, foreground="white")]
 MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", "#F0A070", VERMILION])
 ACTIVATIONS = LinearSegmentedColormap.from_list("activations", ["#eef0f3", BLUE])  # as on the drawing pad
 CAPTION = 13  # points; a digit's caption is then about 9 pixels high where the figure is 400 pixels wide
-default_style = style.context("default")
+FONT = "DejaVu Sans"  # matplotlib's own
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # many a font has no bold face
+
+
+def default_style(draw):
+    """Make a function draw in matplotlib's default style, and its texts in fonts that have all their characters."""
+
+    @functools.wraps(draw)
+    def drawn(*arguments, **options):
+        fonts = [FONT]
+
+        def drawable(value):
+            if isinstance(value, (list, tuple)):
+                return [drawable(part) for part in value]
+            return _drawable(value, fonts) if isinstance(value, str) else value
+
+        arguments, options = drawable(arguments), {name: drawable(value) for name, value in options.items()}
+        with style.context(["default", {"font.family": fonts, "text.parse_math": False}]):  # $ is a character
+            return draw(*arguments, **options)
+
+    return drawn
 
 
 class Figure(matplotlib.figure.Figure):
@@ -324,8 +347,40 @@ def _axis(figure, **labels):
     return axis
 
 
+def _drawable(text, fonts):
+    """Add this machine's fonts that draw the text to `fonts`. A character that none of them has becomes U+ its code."""
+    missing = set(text) - _characters(font_manager.findfont(FONT)) - {"\n"}
+    for path in sorted(font_manager.findSystemFonts()) if missing else []:
+        if found := missing & _characters(path):
+            font_manager.fontManager.addfont(path)
+            fonts.append(font_manager.fontManager.ttflist[-1].name)
+            missing -= found
+    if missing:
+        _advise("".join(sorted(missing)))
+    return "".join(f"U+{ord(letter):04X}" if letter in missing else letter for letter in text)
+
+
+@functools.cache
+def _characters(path):
+    """The characters of a font file; none if it cannot be read or consists of bitmaps, as coloured emoji do."""
+    try:
+        font = FT2Font(path)
+    except (OSError, RuntimeError):
+        return frozenset()
+    return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
+
+
+@functools.cache
+def _advise(characters):
+    print(
+        f"no font of this machine has {' '.join(characters)}: install one that has, such as Noto Sans for this script"
+    )
+
+
 def _inches(caption):
     """The width of a line of a caption, in bold."""
+    if not caption.strip():
+        return 0  # matplotlib 3.11 fails on a text without ink
     return TextPath((0, 0), caption, size=CAPTION, prop=FontProperties(weight="bold")).get_extents().width / 72
 
 

@@ -3,7 +3,9 @@
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib import style
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager, style
 
 from mnist_cnn import figures
 from tests.helpers import texts_apart
@@ -98,3 +100,70 @@ def test_mistakes_stand_out_without_colour():
     assert mistake.images[0].get_cmap().name == "gray"
     assert mistake.get_frame_on()
     assert not right.get_frame_on()
+
+
+# --- Class names in any script ---
+
+
+@pytest.fixture
+def small_font(tmp_path):
+    """The path of a font that has only one character, a black square as the Japanese o."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in [(100, 700), (900, 700), (900, 0)]:
+        pen.lineTo(corner)
+    pen.closePath()
+    square = pen.glyph()
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder([".notdef", "o"])
+    builder.setupCharacterMap({ord("お"): "o"})
+    builder.setupGlyf({".notdef": square, "o": square})
+    builder.setupHorizontalMetrics({".notdef": (1000, 100), "o": (1000, 100)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Only O", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "only-o.ttf")
+    return str(tmp_path / "only-o.ttf")
+
+
+def draw_everything(names):
+    """The texts of all figures that show class names."""
+    drawn = [
+        figures.digits(IMAGES[:9], [f"{name}\nas {names[0]}" for name in names * 5][:9], columns=3),
+        figures.confusion([[3, 1], [0, 4]], names),
+        figures.probabilities(IMAGES[0], [0.2, 0.8], names, label=0),
+        figures.pictures([np.ones((9, 9, 3))], IMAGES[:1], [names[0]]),
+        figures.attribution(IMAGES[0], IMAGES[:1] / 255, [f"for and against {names[1]}"]),
+        figures.embedding(np.eye(4, 2), np.array([0, 1, 0, 1]), np.zeros(4, bool), names),
+    ]
+    for figure in drawn:
+        figure._repr_png_()  # with all warnings as errors
+    return [text.get_text() for figure in drawn for text in figure.findobj(matplotlib.text.Text)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_in_another_script_are_drawn_in_a_font_that_has_them(small_font, monkeypatch, capfd):
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [small_font])
+    assert "お" in draw_everything(["お", "A"])
+    title = figures.probabilities(IMAGES[0], [0.2, 0.8], ["お", "A"])._suptitle
+    assert font_manager.fontManager._find_fonts_by_props(title.get_fontproperties())[-1] == small_font
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_that_no_font_has_become_their_codes_and_this_is_said_once(monkeypatch, capfd):
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
+    texts = draw_everything(["か", "\U00013080"])
+    assert {"U+304B", "U+13080"} <= set(texts)
+    draw_everything(["か", "\U00013080"])
+    out, err = capfd.readouterr()
+    assert out.count("no font of this machine has か: install one that has") == 1
+    assert len(out.splitlines()) <= 3 and err == ""
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("names", [["$5", "5$"], ["x_1", "x^2"], [r"\frac{", "{}"], ["$\\", "%s"], ["", " "]])
+def test_names_are_text_not_mathematics(names):
+    assert set(names) <= set(draw_everything(names))
+    assert not figures.confusion(np.eye(2, dtype=int), names).axes[0].get_xticklabels()[0].get_parse_math()
