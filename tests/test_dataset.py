@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_cnn.dataset import check_variety, load_split, mean_std
+from mnist_cnn.dataset import check_split, load_split, mean_std
 from mnist_cnn.idx import FILES, IDXError
 from tests.helpers import ROOT, idx_bytes
 
@@ -165,12 +165,41 @@ def test_mean_and_standard_deviation_refuse():
 
 def test_digits_that_teach_nothing_are_refused(train_split):
     images, labels = train_split
-    check_variety("train", images[:100], labels[:100])
+    check_split("train", images[:100], labels[:100])
     with pytest.raises(ValueError, match="train: expected images that differ, found 100 with pixels all 0"):
-        check_variety("train", torch.zeros_like(images[:100]), labels[:100])
+        check_split("train", torch.zeros_like(images[:100]), labels[:100])
     with pytest.raises(ValueError, match="found 100 with pixels all 7: check"):
-        check_variety("train", torch.full_like(images[:100], 7), labels[:100])
+        check_split("train", torch.full_like(images[:100], 7), labels[:100])
     with pytest.raises(ValueError, match="found 100 with pixels the same in each: check"):
-        check_variety("train", images[:1].expand(100, -1, -1, -1), labels[:100])
+        check_split("train", images[:1].expand(100, -1, -1, -1), labels[:100])
     with pytest.raises(ValueError, match="test: expected digits of two classes or more, found 100 of class 3"):
-        check_variety("test", images[:100], torch.full((100,), 3))
+        check_split("test", images[:100], torch.full((100,), 3))
+
+
+TURNS = {
+    "transposed": lambda images: images.transpose(2, 3),
+    "mirrored": lambda images: images.flip(3),
+    "turned by 90 degrees": lambda images: images.rot90(1, (2, 3)),
+}
+
+
+@pytest.mark.parametrize("n", [500, 2000, 60000])
+@pytest.mark.parametrize("turned", TURNS)
+def test_digits_that_are_not_upright_are_refused(turned, n, train_split):
+    images, labels = (part[:n] for part in train_split)
+    check_split("train", images, labels)
+    with pytest.raises(ValueError, match=rf"train: .*seem to be {turned}: .*images.transpose\(0, 2, 1\)"):
+        check_split("train", TURNS[turned](images), labels)
+
+
+def test_images_of_anything_else_are_not_called_turned(train_split):
+    images, labels = (part[:2000] for part in train_split)
+    for seed in range(50):  # MNIST's digits in another order, every second time transposed: other symbols
+        order = torch.randperm(10, generator=torch.Generator().manual_seed(seed))
+        if (order == torch.arange(10)).sum() <= 4:
+            check_split("train", images.transpose(2, 3) if seed % 2 else images, order[labels])
+    check_split("train", images.transpose(2, 3)[labels < 9], labels[labels < 9])
+    constant = images[labels == 3][:100].repeat(10, 1, 1, 1)
+    constant[0, 0, 0, 0] = 9
+    check_split("train", constant, torch.arange(1000) % 10)
+    check_split("train", torch.rand(1000, 1, 28, 28).mul(255).byte(), torch.arange(1000) % 10)
