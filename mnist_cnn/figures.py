@@ -214,38 +214,27 @@ def _pictures(axes, pictures, **look):
         axis.set_frame_on(True)
 
 
-def thumbnail(picture, side=400):
-    """Average a picture down for `pictures`: (H, W, 3 or 4) in [0, 1], both sides less than twice `side`.
-
-    picture: array (H, W), or (H, W, C) with C = 2 (grey, opacity), 3 or 4; uint8 or uint16.
-    """
-    picture = np.atleast_3d(picture)
-    height, width, channels = picture.shape
-    step = max(1, max(height, width) // side)
-    down, across = min(step, height), min(step, width)
-    whole = picture[: height // down * down, : width // across * across]
-    blocks = whole.reshape(height // down, down, width // across, across, channels)
-    small = blocks.mean((1, 3)) / np.iinfo(picture.dtype).max
-    return small[..., [0, 0, 0, 1][: channels + 2]] if channels < 3 else small
-
-
 @default_style
-def pictures(thumbnails, seen, captions, columns=4):
-    """Pictures, and below each the digit that the network sees, with its caption.
+def pictures(thumbnails, seen, captions, names=None, columns=4, title=""):
+    """Pictures, below each its name and the digit that the network sees, with its caption.
 
-    thumbnails: N arrays (H, W, 3 or 4) in [0, 1]; seen: (N, 28, 28); captions: N strings.
+    thumbnails: N arrays uint8 (H, W, 3 or 4); seen: (N, 28, 28); captions, names: N strings.
     """
     n = len(thumbnails)
     columns = min(n, columns)
     rows = math.ceil(n / columns)
     figure = Figure(figsize=(1.8 * columns, 3.7 * rows), layout="constrained")
+    figure.suptitle(title)
     axes = figure.subplots(2 * rows, columns, squeeze=False)
     for axis in axes.flat:
         _hide(axis)
         axis.set_frame_on(False)
     above, below = axes[::2].ravel(), axes[1::2].ravel()
-    for top, bottom, thumbnail, image, caption in zip(above, below, thumbnails, seen, captions):
+    for top, bottom, thumbnail, image, caption, name in zip(
+        above, below, thumbnails, seen, captions, names or [""] * n
+    ):
         top.imshow(thumbnail)
+        top.set_xlabel(name if len(name) <= 22 else f"{name[:7]}...{name[-12:]}")
         _image(bottom, image)
         bottom.set_title(_wrap(caption, 16), fontsize=CAPTION)
         for axis in (top, bottom):

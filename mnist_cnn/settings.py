@@ -24,7 +24,8 @@ def check_settings(settings, *files):
     if accelerator and not accelerator.is_available():
         raise ValueError(f'DEVICE: torch finds no {device} device on this computer: set "auto" or "cpu"')
     for name in files:
-        _check_writable(name, Path(settings[name]).expanduser())
+        if settings[name] != "":
+            _check_writable(name, Path(settings[name]).expanduser())
 
 
 def _check_writable(name, path):
@@ -98,6 +99,7 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
     "DATA": ("the name of a folder, in quotes", _is_text),
     "CLASS_NAMES": ('a list of at least two names, such as ["0", "1"]', _are_names),
     "PICTURES": ("a folder or files, in quotes", _is_text),
+    "ANSWERS": ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value)),
     **{
         name: ("the name of a file, in quotes", _is_text)
         for name in ("WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT")

@@ -28,28 +28,14 @@ def test_probabilities():
 @pytest.mark.parametrize("count", [1, 8, 20])
 def test_pictures(count):
     captions = [f"not sure: {one} or {other}" for one, other in PAIRS[:count]]
-    texts_apart(figures.pictures([np.ones((9, 9, 3))] * count, IMAGES[:count], captions))
+    names = [f"a rather long name of picture number {i}.jpeg" for i in range(count)]
+    white = np.full((9, 9, 3), 255, np.uint8)
+    texts = texts_apart(figures.pictures([white] * count, IMAGES[:count], captions, names, title=f"{count} of 90"))
+    assert all(f"{i}.jpeg" in texts for i in range(count))
 
 
 def test_no_mistakes():
     assert texts_apart(figures.digits(IMAGES[:0], [], title="0 of 0 mistakes")) == "0 of 0 mistakes"
-
-
-@pytest.mark.parametrize(
-    "shape, dtype, shown",
-    [
-        ((20, 30), np.uint8, (20, 30, 3)),
-        ((20, 30, 2), np.uint8, (20, 30, 4)),
-        ((20, 30, 4), np.uint8, (20, 30, 4)),
-        ((2000, 1500), np.uint16, (400, 300, 3)),
-        ((1, 4001, 3), np.uint8, (1, 400, 3)),
-    ],
-)
-def test_thumbnail(shape, dtype, shown):
-    half = np.full(shape, np.iinfo(dtype).max // 2, dtype)
-    thumbnail = figures.thumbnail(half)
-    assert thumbnail.shape == shown
-    np.testing.assert_allclose(thumbnail, 0.5, atol=0.01)
 
 
 @pytest.mark.parametrize("losses", [([0.9], []), ([0.9], [0.1]), ([0.9, 0.5], [0.1, 0.08]), ([], [])])
@@ -133,7 +119,7 @@ def draw_everything(names):
         figures.digits(IMAGES[:9], [f"{name}\nas {names[0]}" for name in names * 5][:9], columns=3),
         figures.confusion([[3, 1], [0, 4]], names),
         figures.probabilities(IMAGES[0], [0.2, 0.8], names, label=0),
-        figures.pictures([np.ones((9, 9, 3))], IMAGES[:1], [names[0]]),
+        figures.pictures([np.zeros((9, 9, 3), np.uint8)], IMAGES[:1], names[:1], names[1:]),
         figures.attribution(IMAGES[0], IMAGES[:1] / 255, [f"for and against {names[1]}"]),
         figures.embedding(np.eye(4, 2), np.array([0, 1, 0, 1]), np.zeros(4, bool), names),
     ]

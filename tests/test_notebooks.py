@@ -47,8 +47,11 @@ def test_workspace_shows_one_row_an_epoch_and_one_bar(workspace):
 def test_playground_after_training(workspace):
     folder, trained = workspace
     (folder / "pictures" / "broken.png").write_bytes(b"\x89PNG\r\n")
-    executed = run_notebook.run(folder / "playground.ipynb", {"DATA": DATA, "PICTURES": "pictures"})
+    executed = run_notebook.run(
+        folder / "playground.ipynb", {"DATA": DATA, "PICTURES": "pictures", "ANSWERS": "a/b.csv"}
+    )
     check_clean(executed)
+    assert "seven-on-lined-paper.jpg,7," in (folder / "a" / "b.csv").read_text(encoding="utf-8")
     assert "broken.png: expected a picture" in printed(executed)
     for name in ("pred.png", "mnist_cnn_graph.png"):
         assert is_png(folder / name)

@@ -37,6 +37,7 @@ def test_the_notebooks_settings_are_known_and_allowed(name):
         ("CLASS_NAMES", [list(range(10)), "0123456789", ["0"], [], None]),
         ("WEIGHTS", [None, 1, ""]),
         ("PICTURES", [None, ""]),
+        ("ANSWERS", [None, 3, " "]),
     ],
 )
 def test_wrong_types_and_values_are_refused_with_the_setting_and_what_it_may_be(name, values):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mnist_cnn import figures, files
-from mnist_cnn.handwriting import read_picture, to_mnist
+from mnist_cnn.handwriting import read_picture, thumbnail, to_mnist
 from mnist_cnn.model import in_words, predict
 from mnist_cnn.weights import load_weights
 
@@ -32,7 +32,7 @@ def compose(model):
     pictures = [read_picture(ROOT / "pictures" / name) for name in SHOWN]
     digits = torch.stack([to_mnist(picture) for picture in pictures])
     captions = [in_words(row, "0123456789") for row in predict(model, digits)[1]]
-    figure = figures.pictures([figures.thumbnail(picture) for picture in pictures], digits, captions, len(SHOWN))
+    figure = figures.pictures([thumbnail(picture) for picture in pictures], digits, captions, columns=len(SHOWN))
     row = Image.open(io.BytesIO(figure._repr_png_())).convert("RGB")
     pad = Image.open(ROOT / "mnist_cnn" / "sketchpad" / "sketchpad.png").convert("RGB")
     row = row.resize((pad.width, round(row.height * pad.width / row.width)), Image.Resampling.LANCZOS)
