@@ -9,6 +9,7 @@ Every finished run is appended to runs.jsonl. results.md and results.png show th
 A run of the notebook executes the notebook's own cells in a fresh kernel, with the settings below replaced.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -74,7 +75,7 @@ def run(name, seed, settings):
         epochs = [json.loads(line) for line in lines]
         to_99 = next((epoch["seconds"] for epoch in epochs if epoch["accuracy"] >= 0.99), None)
         return {**epochs[-1], "to_99": to_99}
-    return run_notebook({**settings, "SEED": seed, "DATA": str(ROOT / "dataset"), "DEVICE": "cpu"})
+    return run_notebook({**settings, "SEED": seed, "DATA": str(ROOT / "dataset"), "DEVICE": "cpu", "THREADS": "all"})
 
 
 def run_notebook(settings):
@@ -123,13 +124,25 @@ def machine():
 
 
 def code():
-    """Return a short hash of the code that the runs depend on: the notebook's cells, the package and the baselines."""
-    cells = [cell.source for cell in nbformat.read(ROOT / "workspace.ipynb", 4).cells if cell.cell_type == "code"]
-    sources = [
-        (ROOT / "mnist_cnn" / f"{name}.py").read_text()
-        for name in ("dataset", "idx", "model", "training/augment", "training/device", "training/muon")
-    ]
-    return hashlib.sha256("\n".join([*cells, *sources, (HERE / "baselines.py").read_text()]).encode()).hexdigest()[:12]
+    """Return a short hash of the code that the runs depend on: the notebook's cells, the package and the baselines.
+
+    Comments, docstrings and layout do not count, nor do the cells after the training.
+    """
+    cells = [cell for cell in nbformat.read(ROOT / "workspace.ipynb", 4).cells if cell.cell_type == "code"]
+    last = next(i for i, cell in enumerate(cells) if "train" in cell.metadata.get("tags", []))
+    names = ("dataset", "idx", "model", "training/augment", "training/device", "training/muon")
+    paths = [*(ROOT / "mnist_cnn" / f"{name}.py" for name in names), HERE / "baselines.py"]
+    sources = [*(cell.source for cell in cells[: last + 1]), *(path.read_text() for path in paths)]
+    return hashlib.sha256("\n".join(map(without_comments, sources)).encode()).hexdigest()[:12]
+
+
+def without_comments(source):
+    """Python source without its comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def mean_sd(values, digits=2):

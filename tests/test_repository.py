@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.benchmark import LONG, SHORT
+from benchmarks.benchmark import LONG, SHORT, without_comments
 from mnist_cnn.model import predict
 from tests.helpers import ROOT, check_clean, code_cells, committed, is_png, printed, tagged, wrong
 from tools.readme_picture import README_PICTURE, compose
@@ -98,6 +98,15 @@ def test_the_readme_states_the_machine_and_the_speed_of_the_benchmark():
     repeats, ratio = re.search(r"median, n = (\d+)\).*The short run is ([\d.]+) times as fast", results).groups()
     assert (int(times), n) == (int(float(ratio)), repeats)
     assert results.splitlines()[2].split(". Code")[0] in readme
+
+
+def test_the_benchmark_resumes_after_a_comment_changed_but_not_after_a_number_did():
+    augment = text("mnist_cnn/training/augment.py")
+    edited = (
+        augment.replace('"""Random', '"""Rather random').replace("# radians", "# in radians").replace("\n\n\n", "\n\n")
+    )
+    assert edited != augment and without_comments(edited) == without_comments(augment)
+    assert without_comments(augment.replace("SHEAR = 0.2", "SHEAR = 0.3")) != without_comments(augment)
 
 
 def test_the_benchmark_runs_the_settings_that_the_notebook_lists():
