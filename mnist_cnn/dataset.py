@@ -72,20 +72,26 @@ def check_split(split, images, labels):
         raise ValueError(
             f"{split}: expected digits of two classes or more, found {len(labels):,} of class {labels[0]}: check them"
         )
-    every = 1 + len(images) // 2000
-    if turned := _how_turned(images[::every], labels[::every]):
+    if (turned := _how_turned(images, labels)) in ("transposed", "mirrored", "turned by 90 degrees"):
         raise ValueError(
             f"{split}: expected upright digits, found digits that seem to be {turned}: correct the images, or the "
             "network will not recognize anybody's handwriting. EMNIST's are transposed: images.transpose(0, 2, 1)"
         )
 
 
+def are_digits(images, labels):
+    """Return whether the images (N, 1, 28, 28) of labels 0 to 9 look like these digits, and upright."""
+    return _how_turned(images, labels) == "upright"
+
+
 def _how_turned(images, labels):
-    """How the digits differ from MNIST's: "transposed", "mirrored" or "turned by 90 degrees"; "" if they do not.
+    """How the digits are turned: "upright", "transposed", "mirrored" or "turned by 90 degrees"; "" for other images.
 
     The mean image of each digit is compared with MNIST's by two numbers: how tall it is, and how it slants. Images of
     anything other than the ten digits hardly ever agree with all twenty numbers.
     """
+    every = 1 + len(images) // 2000
+    images, labels = images[::every].cpu(), labels[::every].cpu()
     if not set(range(10)) <= set(labels.tolist()):
         return ""
     means = torch.stack([images[labels == digit].double().mean(dim=(0, 1)) for digit in range(10)]) + 1e-6
@@ -98,7 +104,7 @@ def _how_turned(images, labels):
     if not (abs(tall) > 0.9 and abs(slant) > 0.8):  # 0.97 and 0.81 with any 500 of MNIST's digits
         return ""
     if tall > 0:
-        return "" if slant > 0 else "mirrored"
+        return "upright" if slant > 0 else "mirrored"
     return "transposed" if slant > 0 else "turned by 90 degrees"
 
 

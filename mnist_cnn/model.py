@@ -1,10 +1,13 @@
 """The network and its answers."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 SURE = 0.75  # below this probability, an answer names the runner-up too
+TYPICAL = 0.01  # below this typicality, an answer says that the image may be no digit
 
 
 class MNIST_CNN(nn.Module):
@@ -13,6 +16,10 @@ class MNIST_CNN(nn.Module):
     mean, std: of the training pixels in [0, 1] units. They are saved with the weights, so the network always scales
         its input as it did in training. Raises ValueError unless std is positive.
     classes: number of logits.
+
+    `judge` is a second network of the same layers with one more class, for images that belong to none. `typicality`
+    compares its scores with `scores`, those of held-out images. Both are buffers: training the network leaves them
+    alone. training/judge.py computes them.
     """
 
     def __init__(self, mean=0.0, std=1.0, classes=10):
@@ -32,6 +39,8 @@ class MNIST_CNN(nn.Module):
             nn.Linear(320, 50),  # (N, 50)
             nn.Linear(50, classes),  # (N, classes)
         )
+        self.judge = _judge(self.layers)
+        self.register_buffer("scores", torch.zeros(1000))
 
     def forward(self, images):
         """Map pixels (N, 1, 28, 28), uint8 or floating point in [0, 1], to logits (N, classes)."""
@@ -43,6 +52,21 @@ class MNIST_CNN(nn.Module):
         return (images.to(self.mean.dtype) - white * self.mean) / (white * self.std)
 
 
+def _judge(layers):
+    """A copy of the layers with one more output. Its weights are buffers, and zero."""
+    judge = copy.deepcopy(layers)
+    last = judge[-1]
+    last.out_features += 1
+    last.weight = nn.Parameter(last.weight.new_empty(last.out_features, last.in_features))
+    if last.bias is not None:
+        last.bias = nn.Parameter(last.weight.new_empty(last.out_features))
+    for layer in judge:
+        for name, parameter in list(layer.named_parameters(recurse=False)):
+            delattr(layer, name)
+            layer.register_buffer(name, torch.zeros_like(parameter))
+    return judge.requires_grad_(False)
+
+
 def predict(model, images, batch_size=1000):
     """Classify images.
 
@@ -50,7 +74,7 @@ def predict(model, images, batch_size=1000):
     Returns (labels, probabilities): int64 (N,) and float32 (N, classes), on the CPU.
     Raises ValueError for another shape, dtype or range of pixels.
     """
-    probabilities = _logits(model, images, batch_size).softmax(dim=1)
+    probabilities = _logits(model, model, images, batch_size).softmax(dim=1)
     return probabilities.argmax(dim=1), probabilities
 
 
@@ -58,21 +82,43 @@ def evaluate(model, images, labels, batch_size=1000):
     """Return mean cross-entropy and accuracy (0 to 1) on images (N, 1, 28, 28) with labels int64 (N,), N > 0."""
     if len(images) != len(labels) or len(labels) == 0:
         raise ValueError(f"expected a label for each of at least one image, found {len(images)} and {len(labels)}")
-    logits, labels = _logits(model, images, batch_size), torch.as_tensor(labels).cpu()
+    logits, labels = _logits(model, model, images, batch_size), torch.as_tensor(labels).cpu()
     return F.cross_entropy(logits, labels).item(), (logits.argmax(dim=1) == labels).double().mean().item()
 
 
-def in_words(probabilities, class_names):
-    """Format an answer, given its probabilities (classes,): "7, 98%", or "not sure: 4 or 9" if none reaches SURE."""
+def typicality(model, images, batch_size=1000):
+    """Tell images that belong to one of the classes from anything else.
+
+    A conformal p-value (Vovk et al. 2005, Algorithmic learning in a random world): the share of held-out training
+    images that look less like one of the classes to `model.judge`. So 1% of images like these are below 0.01.
+
+    images: as for `predict`. Returns float32 (N,) in [0, 1], on the CPU; 1 if the judge was not trained.
+    """
+    return torch.searchsorted(model.scores.cpu(), judge_scores(model, images, batch_size)) / len(model.scores)
+
+
+def judge_scores(model, images, batch_size=1000):
+    """The logarithm of the judge's odds that an image belongs to one of the classes: float32 (N,), on the CPU."""
+    logits = _logits(model, lambda batch: model.judge(model.normalize(batch)), images, batch_size)
+    return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
+
+
+def in_words(probabilities, class_names, typicality=1.0):
+    """Format an answer: "7, 98%"; "not sure: 4 or 9" if no probability reaches SURE; "no digit? 4" if not TYPICAL.
+
+    probabilities: (classes,); typicality: a number.
+    """
     (first, _), (best, other) = (values.tolist() for values in probabilities.topk(2))
+    if typicality < TYPICAL:
+        return f"no digit? {class_names[best]}"
     if first < SURE:
         return f"not sure: {class_names[best]} or {class_names[other]}"
     return f"{class_names[best]}, {first:.0%}"
 
 
 @torch.inference_mode()
-def _logits(model, images, batch_size):
-    """Logits float32 (N, classes) on the CPU, computed in eval mode. The model's mode is restored."""
+def _logits(model, forward, images, batch_size):
+    """Logits float32 (N, classes) on the CPU: `forward` of the model in eval mode. The model's mode is restored."""
     images = torch.as_tensor(images)
     if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
         hint = {(1, 28, 28): ": pass image[None]", (28, 28): ": pass image[None, None]"}.get(tuple(images.shape), "")
@@ -88,6 +134,6 @@ def _logits(model, images, batch_size):
     device, training = next(model.parameters()).device, model.training
     model.eval()
     try:
-        return torch.cat([model(batch.to(device)).float().cpu() for batch in images.split(batch_size)])
+        return torch.cat([forward(batch.to(device)).float().cpu() for batch in images.split(batch_size)])
     finally:
         model.train(training)

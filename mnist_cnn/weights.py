@@ -93,14 +93,17 @@ def _load(data, path):
             f"{path}: expected weights with the `mean` and `std` of their training pixels, found no "
             f"{' and no '.join(sorted(missing))}: train and save them again with workspace.ipynb"
         )
-    *_, last = MNIST_CNN().state_dict()
+    *_, last = (name for name in MNIST_CNN().state_dict() if name.startswith("layers."))
     bias = state.get(last)
     classes = 10 if bias is None or bias.ndim != 1 else len(bias)
     if classes < 2:
         raise ValueError(f"{path}: expected the weights of at least two classes, found {classes}")
     try:
         model = MNIST_CNN(float(state["mean"]), float(state["std"]), classes)
-        model.load_state_dict(state)
+        untrained = {
+            name: tensor for name, tensor in model.state_dict().items() if name.startswith(("judge", "scores"))
+        }
+        model.load_state_dict(state if "scores" in state else {**untrained, **state})  # older files have no judge
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: expected the weights of MNIST_CNN, found others: {error}") from error
     with torch.inference_mode():

@@ -11,7 +11,15 @@ import nbformat
 
 ROOT = Path(__file__).parent.parent
 DATA = str(ROOT / "dataset")
-SMALL = {"DATA": DATA, "VALIDATION": 55000, "EPOCHS": 2, "DEVICE": "cpu", "THREADS": 1}  # trains on 5,000 digits
+SMALL = {  # trains on 5,000 digits
+    "DATA": DATA,
+    "VALIDATION": 55000,
+    "DRAWN": 0,
+    "NON_DIGITS": 0,
+    "EPOCHS": 2,
+    "DEVICE": "cpu",
+    "THREADS": 1,
+}
 PATIENCE = 180_000  # milliseconds, for a busy machine
 
 

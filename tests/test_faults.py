@@ -20,6 +20,8 @@ FEW = {
     "EPOCHS": 5,
     "BATCH_SIZE": 128,
     "VALIDATION": 500,
+    "DRAWN": 0,
+    "NON_DIGITS": 0,
     "DEVICE": "cpu",
     "THREADS": 1,
 }  # of the 5,000 training digits of `data`
@@ -161,7 +163,7 @@ def test_settings_may_change_without_a_restart(copy_of_repository, data):
     executed = run_notebook.run(edit(copy_of_repository() / "workspace.ipynb", change), {**FEW, "DATA": data()})
     check_clean(executed)
     assert printed(executed).count("MNIST-MODEL.pth: saved, ") == 1 + len(changes)
-    assert printed(executed).count("5,000 digits to train on, 0 held out") == len(changes)
+    assert printed(executed).count("5,000 digits to train on, 0 of them drawn; 0 held out") == len(changes)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_settings_may_change_without_a_restart(copy_of_repository, data):
     [
         ("DATA = 'elsewhere'", "set-up", "Parse the IDX files"),
         ("CLASS_NAMES = [*CLASS_NAMES, 'ten']", "set-up", "Parse the IDX files"),
-        ("VALIDATION = 0", "set-up", "Choose the device and hold out digits"),
+        ("VALIDATION = 0", "set-up", "Choose the device and the digits"),
         ("LEARNING_RATE = 3e-3", "train", "Set up the run"),
     ],
 )

@@ -58,7 +58,7 @@ def test_the_answers_are_a_table(folder, model, tmp_path, test_split):
     pictures, problems = read_pictures(str(folder))
     answers, probabilities = predict(model, torch.stack([picture.digit for picture in pictures]))
     names = ["zero, or none", *TEN[1:]]
-    write_answers(tmp_path / "answers.csv", pictures, probabilities, names, problems)
+    write_answers(tmp_path / "answers.csv", pictures, probabilities, torch.linspace(0, 1, 30), names, problems)
     with open(tmp_path / "answers.csv", encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 43
@@ -66,6 +66,7 @@ def test_the_answers_are_a_table(folder, model, tmp_path, test_split):
         assert row["file"] == picture.path and row["problem"] == ""
         assert row["answer"] == names[answer]
         assert float(row["probability"]) == pytest.approx(values.max().item(), abs=1e-4)
+        assert float(row["typicality"]) == pytest.approx(int(picture.path[-6:-4]) / 29, abs=1e-3)
         assert float(row["second probability"]) == pytest.approx(values.sort().values[-2].item(), abs=1e-4)
     assert (answers == test_split[1][:30]).all()
     assert [row["problem"] for row in rows[30:]] == list(problems.values())
@@ -82,7 +83,7 @@ def test_a_file_name_that_is_no_text(folder, tmp_path, model):
         file.write(b"no picture")
     pictures, problems = read_pictures(str(tmp_path))
     _, probabilities = predict(model, pictures[0].digit[None])
-    write_answers(tmp_path / "answers.csv", pictures, probabilities, TEN, problems)
+    write_answers(tmp_path / "answers.csv", pictures, probabilities, torch.ones(1), TEN, problems)
     assert r"\udcff.png,2," in (tmp_path / "answers.csv").read_text(encoding="utf-8")
 
 

@@ -73,7 +73,7 @@ def test_a_share_of_the_digits_may_be_held_out_and_files_go_to_new_folders(copy_
     files = {"WEIGHTS": "out/model.pth", "LOSS_PLOT": "out/plots/loss.png"}
     executed = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "EPOCHS": 1, "VALIDATION": 0.9, **files})
     check_clean(executed)
-    assert "6,000 digits to train on, 54,000 held out" in printed(executed)
+    assert "6,000 digits to train on, 0 of them drawn; 54,000 held out" in printed(executed)
     assert is_png(folder / "out" / "plots" / "loss.png")
     load_weights(folder / "out" / "model.pth")
 
@@ -84,7 +84,7 @@ def test_training_on_everything_leaves_column_and_curve_out(copy_of_repository):
     check_clean(executed)
     header = next(line for line in printed(executed).splitlines() if line.startswith("epoch"))
     assert header.split() == ["epoch", "train", "loss", "seconds"]
-    assert "60,000 digits to train on, 0 held out" in printed(executed)
+    assert "60,000 digits to train on, 0 of them drawn; 0 held out" in printed(executed)
 
 
 def test_label_smoothing_keeps_the_training_loss_up(copy_of_repository):

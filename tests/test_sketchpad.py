@@ -23,13 +23,14 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from mnist_cnn import figures, sketchpad
 from mnist_cnn.handwriting import center
-from mnist_cnn.model import MNIST_CNN, in_words, predict
+from mnist_cnn.model import MNIST_CNN, in_words, predict, typicality
+from mnist_cnn.training import make_outliers
 from tests.helpers import ROOT, texts_apart
 from tests.pad import DIGITS, FOR_PHOTOGRAPH, PHOTOGRAPH, answer, draw, drawings, photograph
 
 PAD = "document.querySelector('.pad-body').sketchpad"
 FORWARD = f"""(images) => images.map((image) =>
-    Array.from({PAD}.forward(Uint8Array.from(atob(image), (character) => character.charCodeAt(0)))))"""
+    Array.from({PAD}.classify(Uint8Array.from(atob(image), (character) => character.charCodeAt(0))).logits))"""
 BLOCK = lambda *layers: [*layers, nn.ReLU(), nn.MaxPool2d(2)]
 
 
@@ -271,9 +272,27 @@ def test_the_answer_is_in_pythons_words(address, open_page):
         draw(page, [stroke[:3]])  # too short to be sure of some
         answers.append(answer(page))
         widths = page.locator(".pad-fill").evaluate_all("(fills) => fills.map((fill) => parseFloat(fill.style.width))")
-        assert answers[-1] == in_words(torch.tensor(widths) / 100, range(10))
+        assert answers[-1] in [in_words(torch.tensor(widths) / 100, range(10), typical) for typical in (1, 0)]
         page.get_by_role("button", name="Clear").click()
-    assert 0 < sum(said.startswith("not sure: ") for said in answers) < 10
+    assert 0 < sum(said.startswith(("not sure: ", "no digit? ")) for said in answers) < 10
+
+
+def test_a_letter_is_no_digit(address, open_page):
+    page = open_page(address)
+    draw(page, [[(0.2, 0.9), (0.5, 0.1), (0.8, 0.9)], [(0.3, 0.6), (0.7, 0.6)]])  # A
+    assert answer(page).startswith("no digit? ")
+    page.get_by_role("button", name="Clear").click()
+    draw(page, DIGITS[3])
+    assert answer(page).startswith("3, ")
+
+
+def test_typicality_is_pythons(model, test_split, address, open_page):
+    images = torch.cat([test_split[0][:200], make_outliers(test_split[0], 200, seed=2)])
+    run = FORWARD.replace("Array.from(", "(").replace(".logits", ".typical")
+    found = open_page(address).evaluate(run, [base64(image) for image in images.numpy()])
+    expected = typicality(model, images)
+    assert (torch.tensor(found) - expected).abs().max() < 0.01
+    assert (expected < 0.01).sum() > 100 and (expected > 0.5).sum() > 50
 
 
 def test_every_stroke_moves_the_bars_the_image_and_both_layers(address, open_page):
@@ -361,7 +380,7 @@ def test_class_names_are_counted(model):
 
 
 def test_size_and_bytes(model):
-    assert len(sketchpad.page(model).encode()) < 150_000
+    assert len(sketchpad.page(model).encode()) < 280_000
     assert sketchpad.html(model) == sketchpad.html(model)
 
 

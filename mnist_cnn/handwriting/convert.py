@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.ink import digit_alone, stroke_width
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, ink_density, unframed
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, ink_density, is_bitmap, unframed
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 
+TINY, ASPECT = 20, 0.7  # a square bitmap up to TINY pixels wide that its digit fills was stretched: ASPECT was usual
 SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
@@ -28,7 +29,10 @@ def to_mnist(picture):
     Raises ValueError for another shape, dtype or range, for several grey digits (3, 28, 28), and if there is no ink.
     """
     tone = unframed(_tone(_on_paper(_reduced(_pixels(picture)))))
-    return center(_with_pen(digit_alone(*ink_density(tone))))
+    ink = digit_alone(*ink_density(tone))
+    if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
+        ink = _narrowed(ink)
+    return center(_with_pen(ink))
 
 
 # --- Pixels of any kind -> one tone per pixel ---
@@ -135,7 +139,15 @@ def _tone(colours):
     return colours @ (axis if axis.sum() > 0 else -axis)
 
 
-# --- Stroke width ---
+# --- Proportions and stroke width ---
+
+
+def _narrowed(ink):
+    """Bring a bitmap that was stretched to a square back to the usual proportions."""
+    fine = F.interpolate(torch.from_numpy(np.pad(ink, 1))[None, None], scale_factor=4, mode="bilinear")
+    fine = F.interpolate(fine, (fine.shape[2], round(ASPECT * fine.shape[3])), mode="area")[0, 0].numpy()
+    rows, columns = np.where(fine > 0.3)
+    return fine[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def _with_pen(ink):

@@ -78,19 +78,20 @@ def thumbnail(picture, side=200):
     return small[..., [0, 0, 0, 1][: channels + 2]] if channels < 3 else small
 
 
-def write_answers(path, pictures, probabilities, class_names, problems):
+def write_answers(path, pictures, probabilities, typical, class_names, problems):
     """Write the answers to all pictures as a table (CSV, for a spreadsheet), with a row for each problem at the end.
 
-    pictures, problems: as `read_pictures` returns them; probabilities: (N, classes). Raises OSError as `files.write`.
+    pictures, problems: as `read_pictures` returns them; probabilities: (N, classes); typical: (N,), their typicality.
+    Raises OSError as `files.write` does.
     """
     table = io.StringIO(newline="")
     rows = csv.writer(table)
-    rows.writerow(["file", "answer", "probability", "second answer", "second probability", "problem"])
+    rows.writerow(["file", "answer", "probability", "second answer", "second probability", "typicality", "problem"])
     best = probabilities.topk(2)
-    for picture, values, classes in zip(pictures, best.values, best.indices):
+    for picture, values, classes, share in zip(pictures, best.values, best.indices, typical):
         (first, second), (answer, other) = values.tolist(), (class_names[i] for i in classes)
-        rows.writerow([picture.path, answer, f"{first:.4f}", other, f"{second:.4f}", ""])
+        rows.writerow([picture.path, answer, f"{first:.4f}", other, f"{second:.4f}", f"{share:.3f}", ""])
     for name, message in problems.items():
-        rows.writerow([name, "", "", "", "", message])
+        rows.writerow([name, *[""] * 5, message])
     data = table.getvalue().encode("utf-8-sig", "backslashreplace")  # the mark tells spreadsheets that this is UTF-8
     files.write(path, data)

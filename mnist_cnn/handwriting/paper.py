@@ -19,7 +19,11 @@ def ink_density(tone):
     if np.ptp(tone) < 0.01:
         raise ValueError("expected ink, found none: all pixels are equal, or nearly so")
     page = max(tone.shape) > SMALL
-    tone = tone if page else _despiked(tone)
+    bitmap = not page and is_bitmap(tone)
+    divides = [mask for mask in (tone == tone.max(), tone == tone.min()) if bitmap and _divides(mask)]
+    if len(divides) == 1:
+        return divides[0].astype(np.float32), 0.0
+    tone = tone if page or bitmap else _despiked(tone)
     for density in (_on_stripes(tone), _on_one_tone(tone)):
         if density is not None and page:
             return density, 0.0
@@ -59,6 +63,12 @@ def unframed(tone):
             rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's blurred edge
             return rest if min(rest.shape) >= 8 and np.ptp(rest) > 0.3 * contrast else tone
     return tone
+
+
+def is_bitmap(tone):
+    """Return whether this is a clean bitmap: of two tones, each in few pieces."""
+    light = tone == tone.max()
+    return bool(np.all(light | (tone == tone.min()))) and sum(_count(mask) for mask in (light, ~light)) < 10
 
 
 def sides(mask):
@@ -155,6 +165,18 @@ def _sharpened(density):
     if steepest > 0.45 * density.max():
         return density
     return (density + 1.5 * (density - ndimage.gaussian_filter(density, 1.5))).clip(0)
+
+
+def _count(mask):
+    """The number of its connected parts."""
+    return ndimage.label(mask, EIGHT_CONNECTED)[1]
+
+
+def _divides(mask):
+    """Return whether this is ink that divides its paper: it touches all four sides, in one piece."""
+    outer = [border(ndimage.label(part, EIGHT_CONNECTED)[0]) for part in (mask, ~mask)]
+    one, parts = (len(np.unique(labels[labels > 0])) for labels in outer)
+    return one == 1 and parts > 1 and border(mask).mean() < 0.75 and all(side.any() for side in sides(mask))
 
 
 def _despiked(tone):

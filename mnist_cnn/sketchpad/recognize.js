@@ -140,13 +140,13 @@ function placeByMass(small, rows, columns) {
 }
 
 /**
- * The network as a function of pixels (784,): Uint8Array, or Float32Array in [0, 1]. It returns logits (classes,) and
- * maps: the outputs (channels, height, width) of the layers with a `note`.
+ * Layers as a function of pixels (784,): Uint8Array, or Float32Array in [0, 1]. It returns logits and maps: the outputs
+ * (channels, height, width) of the layers with a `note`.
  *
  * layers: as _describe in __init__.py writes them, in their order. mean, std: of the training pixels in [0, 1].
  */
-function network({ layers, mean, std }) {
-  const kinds = { convolve, pool, scale, rectify: (values) => values.map((value) => Math.max(0, value)) };
+function network(layers, { mean, std }) {
+  const kinds = { convolve, pool, rectify: (values) => values.map((value) => Math.max(0, value)) };
   const steps = layers.map((layer) => ({ ...layer, weight: decode(layer.weight), bias: decode(layer.bias) }));
   return (pixels) => {
     const white = pixels instanceof Uint8Array ? 255 : 1;
@@ -218,16 +218,16 @@ function windows({ from, to, kernel, stride, padding }, axis) {
   });
 }
 
-/** Batch normalization: each channel times its weight, plus its bias. */
-function scale(input, { weight, bias }) {
-  const size = input.length / weight.length;
-  return input.map((value, i) => value * weight[Math.floor(i / size)] + bias[Math.floor(i / size)]);
-}
-
 /** Logits (classes,) -> probabilities (classes,) */
 function softmax(logits) {
   const largest = Math.max(...logits);
   const exps = Array.from(logits, (logit) => Math.exp(logit - largest));
   const total = exps.reduce((sum, exp) => sum + exp);
   return exps.map((exp) => exp / total);
+}
+
+/** The same as mnist_cnn.model.typicality: the judge's logits (classes + 1,) -> the share of lower scores. */
+function typicality(logits, scores) {
+  const odds = logits.subarray(0, -1).reduce((sum, logit) => sum + Math.exp(logit - logits[logits.length - 1]), 0);
+  return scores.filter((score) => score < Math.log(odds)).length / scores.length;
 }

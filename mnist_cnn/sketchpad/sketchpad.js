@@ -11,11 +11,13 @@ const LABEL = "Drawing pad. Arrow keys move the pen, space lowers or raises it, 
 /**
  * Puts a pad into the element `root`.
  *
- * config: {names, layers, mean, std, pen, sure}, as __init__.py writes it: the classes' names, the network (see
- * `network`), the stroke width of ink (see `rasterize`), and the probability below which the answer names two.
+ * config: {names, layers, judge, scores, mean, std, pen, sure, typical}, as __init__.py writes it: the classes' names,
+ * both networks (see `network` and `typicality`), the stroke width of ink (see `rasterize`), and mnist_cnn.model's SURE
+ * and TYPICAL.
  */
 function start(root, config) {
-  const run = network(config);
+  const [run, judge, scores] = [network(config.layers, config), network(config.judge, config), decode(config.scores)];
+  const classify = (pixels) => ({ ...run(pixels), typical: typicality(judge(pixels).logits, scores) });
   const view = build(root, config);
   const drawing = new Drawing();
   let frame = 0;
@@ -23,13 +25,13 @@ function start(root, config) {
     if (frame) return; // however many events come, the pad is rendered once per frame
     frame = requestAnimationFrame(() => {
       frame = 0;
-      render(view, drawing, run, config);
+      render(view, drawing, classify, config);
     });
   };
   listenToPointer(view.paper, drawing, refresh);
   listenToButtonsAndKeys(root, view, drawing, refresh);
   keepKeysFromJupyterLab(root);
-  root.sketchpad = { forward: (pixels) => run(pixels).logits, center }; // for tests
+  root.sketchpad = { classify, center }; // for tests
   refresh();
 }
 
@@ -132,7 +134,7 @@ function build(root, { names, layers }) {
 }
 
 /** Shows the drawing, the network's input, its feature maps and its answer. */
-function render(view, { strokes, pen }, run, config) {
+function render(view, { strokes, pen }, classify, config) {
   const blue = getComputedStyle(view.paper).getPropertyValue("--blue");
   drawStrokes(view.paper, strokes);
   if (pen && document.activeElement === view.paper) drawPen(view.paper, pen, blue);
@@ -140,16 +142,16 @@ function render(view, { strokes, pen }, run, config) {
 
   const ink = rasterize(strokes, config.pen, STEP);
   const digit = ink && center(ink.ink, ink.height, ink.width);
-  const { maps, logits } = digit ? run(digit) : {};
+  const { maps, logits, typical } = digit ? classify(digit) : {};
   view.digit.classList.toggle("pad-black", digit !== null);
   paint([view.digit], digit, "white");
   view.maps.forEach((canvases, i) => paint(canvases, maps && maps[i], blue));
-  showAnswer(view, logits ? softmax(logits) : null, config);
+  showAnswer(view, logits ? softmax(logits) : null, typical, config);
 }
 
 /** Shows the probabilities (classes,), or none if they are null. */
-function showAnswer(view, probabilities, { names, sure }) {
-  const answer = probabilities ? inWords(probabilities, names, sure) : "";
+function showAnswer(view, probabilities, typical, config) {
+  const answer = probabilities ? inWords(probabilities, typical, config) : "";
   if (view.answer.textContent !== answer) view.answer.textContent = answer; // screen readers announce each new text
   view.bars.forEach(({ row, fill, number }, i) => {
     const percent = probabilities ? 100 * probabilities[i] : 0;
@@ -159,9 +161,10 @@ function showAnswer(view, probabilities, { names, sure }) {
   });
 }
 
-/** The same as mnist_cnn.model.in_words: "7, 98%", or "not sure: 4 or 9" if no probability reaches `sure`. */
-function inWords(probabilities, names, sure) {
+/** The same as mnist_cnn.model.in_words: "7, 98%", "not sure: 4 or 9" or "no digit? 4". */
+function inWords(probabilities, typical, { names, sure, ...least }) {
   const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
+  if (typical < least.typical) return `no digit? ${names[best]}`;
   if (probabilities[best] < sure) return `not sure: ${names[best]} or ${names[other]}`;
   return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
 }
@@ -227,9 +230,7 @@ function listenToPointer(paper, drawing, refresh) {
     for (const move of merged.length ? merged : [event]) drawing.extend(at(move));
     refresh();
   });
-  const end = (event) => {
-    if (event.pointerId === drawing.pointer) drawing.lift();
-  };
+  const end = ({ pointerId }) => pointerId === drawing.pointer && drawing.lift();
   paper.addEventListener("pointerup", end);
   paper.addEventListener("pointercancel", end);
 }

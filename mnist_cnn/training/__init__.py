@@ -1,9 +1,12 @@
-"""Training: random distortion, the optimizer, the device, and checks of the progress."""
+"""Training: random distortion, the optimizer, the device, checks of the progress, and what is no digit."""
 
 from mnist_cnn.training.augment import distort
 from mnist_cnn.training.checks import beats_guessing, check_loss
 from mnist_cnn.training.device import CudaGraph, has_bfloat16, keep_freed_memory, set_threads
+from mnist_cnn.training.drawn_digits import draw_digits
+from mnist_cnn.training.judge import train_judge
 from mnist_cnn.training.muon import MuonWithAdamW
+from mnist_cnn.training.outliers import make_outliers
 
 __all__ = [
     "CudaGraph",
@@ -11,7 +14,10 @@ __all__ = [
     "beats_guessing",
     "check_loss",
     "distort",
+    "draw_digits",
     "has_bfloat16",
     "keep_freed_memory",
+    "make_outliers",
     "set_threads",
+    "train_judge",
 ]

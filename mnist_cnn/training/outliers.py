@@ -1,0 +1,110 @@
+"""Images that belong to no class, made by program: scribbles, letters, pieces of the training images, noise.
+
+A network that has seen them can tell its digits from anything else. Hendrycks et al. 2019 (Deep anomaly detection with
+outlier exposure) use photographs; these images need no data besides the training images and a font of matplotlib.
+"""
+
+import unicodedata
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.ft2font import FT2Font
+from PIL import ImageFont
+from torch.nn import functional as F
+
+from mnist_cnn.handwriting import center
+from mnist_cnn.training.augment import distort
+from mnist_cnn.training.pen import SIDE, draw
+
+COUNTS = 0.3, 0.3, 0.22, 0.13, 0.05  # how many of the scribbles have one, two, ... strokes
+POINTS = 32  # of a stroke
+FONT = matplotlib.get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+
+
+def make_outliers(images, n, seed=0):
+    """Make images of no class, the same for the same seed, in random order: uint8 (n, 1, 28, 28), on the CPU.
+
+    images: uint8 (N, 1, 28, 28), the training images, on any device. Pieces of them are used.
+    """
+    images, generator = images.cpu(), torch.Generator().manual_seed(seed)
+    draws = {"scribbles": n * 50 // 100, "letters": n * 35 // 100, "pieces": n * 10 // 100}
+    made = [
+        *(scribbles(min(2000, draws["scribbles"] - i), generator) for i in range(0, draws["scribbles"], 2000)),
+        letters(draws["letters"], generator),
+        pieces(images, draws["pieces"], generator),
+        noise(images, n - sum(draws.values()), generator),
+    ]
+    return torch.cat(made)[torch.randperm(n, generator=generator)]
+
+
+def scribbles(n, generator=None):
+    """Draw up to five strokes each, like letters of unknown alphabets: uint8 (n, 1, 28, 28).
+
+    A stroke is a curve through two to four nodes, which lie near a lattice of three columns and four rows.
+    """
+    strokes = len(COUNTS)
+    nodes = torch.rand(n, strokes, 4, 2, generator=generator) * torch.tensor([3, 4])
+    nodes = nodes.floor() / torch.tensor([2, 3]) + 0.08 * torch.randn(n, strokes, 4, 2, generator=generator)
+    nodes *= torch.stack([0.4 + 0.8 * torch.rand(n, generator=generator), torch.ones(n)], 1)[:, None, None]
+    last = torch.randint(1, 4, (n, strokes, 1), generator=generator)  # the nodes after it are not visited
+    last[:, 0].clamp_(min=2)  # the first stroke is never a mere line, or digits 1 would look like it
+    nodes = nodes.gather(2, torch.arange(4).minimum(last)[..., None].expand(-1, -1, -1, 2))
+    t = torch.linspace(0, 1, POINTS)[:, None]
+    sharp = (1 - (3 * t - torch.arange(4)).abs()).clamp(min=0)  # straight lines from node to node
+    smooth = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], 1)  # a Bezier curve
+    roundness = (2 * torch.rand(n, strokes, 1, 1, generator=generator) - 0.7).clamp(0, 1)
+    points = (sharp + roundness * (smooth - sharp)) @ nodes
+    count = 1 + torch.multinomial(torch.tensor(COUNTS), n, replacement=True, generator=generator)
+    width = 1.5 + 2.3 * torch.rand(n, generator=generator) ** (1 + 0.5 * count)
+    blur = 1 + 0.6 * torch.rand(n, generator=generator)
+    return draw(points, torch.arange(strokes) < count[:, None], width, blur)
+
+
+def letters(n, generator=None):
+    """Letters of all alphabets of DejaVu Sans, from Latin to Tifinagh, distorted: uint8 (n, 1, 28, 28)."""
+    font = ImageFont.truetype(FONT, size=40, layout_engine=ImageFont.Layout.BASIC)
+    known = []
+    for letter in map(chr, sorted(FT2Font(FONT).get_charmap())):
+        if unicodedata.category(letter)[0] == "L" and not unicodedata.decomposition(letter):  # no digit, no accent
+            mask = font.getmask(letter)
+            if min(mask.size) > 2:
+                known.append(center(np.asarray(mask, np.uint8).reshape(mask.size[::-1])))
+    chosen = torch.stack(known)[torch.randint(len(known), (n,), generator=generator)]
+    contrast, pen_width = torch.rand(2, n, 1, 1, 1, generator=generator)
+    contrast = 1 + 0.6 * contrast  # as soft as a photograph that was scaled down, up to as sharp as MNIST
+    thinned = distort(chosen, 1.5, 0.5, generator) - (1 - pen_width) * (1 - 1 / contrast)
+    return _uint8(thinned * contrast)
+
+
+def pieces(images, n, generator=None):
+    """Two images squeezed into one, overlaid or cut and joined, and images shuffled or turned: uint8 (n, 1, 28, 28)."""
+    a, b = images[torch.randint(len(images), (2, n), generator=generator)].float()
+    across = torch.rand(n, 1, 1, 1, generator=generator) < 0.5  # join them side by side, or one above the other
+    a, b = (torch.where(across, image, image.mT) for image in (a, b))
+    pair = torch.cat([a[..., 3:-3], b[..., 3:-3]], 3)
+    narrow = F.interpolate(pair, (SIDE, SIDE), mode="area")
+    small = F.pad(F.interpolate(pair, (14, 22), mode="area"), (3, 3, 7, 7))
+    halves = torch.cat([a[..., :14], b[..., 14:]], 3)
+    made = torch.stack([narrow, small, halves, torch.maximum(a, b), a.roll((14, 14), (2, 3)), a.rot90(1, (2, 3))])
+    made = made[torch.randint(len(made), (n,), generator=generator), torch.arange(n)]
+    return torch.where(across, made, made.mT).round().to(torch.uint8)
+
+
+def noise(images, n, generator=None):
+    """White noise, specks, dirty images, clouds, spots, boxes, frames and plain grey: uint8 (n, 1, 28, 28)."""
+    grey = torch.rand(n, 1, SIDE, SIDE, generator=generator)
+    share, level, filled = torch.rand(3, n, 1, 1, 1, generator=generator)
+    image = images[torch.randint(len(images), (n,), generator=generator)] / 255
+    dirty = torch.where(torch.rand(grey.shape, generator=generator) < 0.3 * share, grey.round(), image)
+    clouds = F.interpolate(grey[..., :5, :5], (SIDE, SIDE), mode="bicubic")
+    low, high = torch.rand(2, n, 2, 1, generator=generator) * torch.tensor([0.5, -0.5]).view(2, 1, 1, 1) * SIDE
+    inside = (torch.arange(SIDE) + 0.5 > low) & (torch.arange(SIDE) + 0.5 < high + SIDE)
+    box = (inside[:, :1, :, None] & inside[:, 1:, None]) * level
+    plain = ((filled > 0.2) * level).expand_as(grey)  # and empty
+    made = torch.stack([grey, (grey < share) * level, dirty, clouds, (clouds > share).float(), box, level - box, plain])
+    return _uint8(made[torch.randint(len(made), (n,), generator=generator), torch.arange(n)])
+
+
+def _uint8(pixels):
+    return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
