@@ -11,7 +11,7 @@ from PIL import Image
 
 from mnist_cnn import figures, files
 from mnist_cnn.handwriting import read_picture, thumbnail, to_mnist
-from mnist_cnn.model import in_words, predict
+from mnist_cnn.model import in_words, predict, typicality
 from mnist_cnn.weights import load_weights
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,8 @@ def compose(model):
     """Return the picture as a PIL image, with the predictions of this network."""
     pictures = [read_picture(ROOT / "pictures" / name) for name in SHOWN]
     digits = torch.stack([to_mnist(picture) for picture in pictures])
-    captions = [in_words(row, "0123456789") for row in predict(model, digits)[1]]
+    answers = zip(predict(model, digits)[1], typicality(model, digits))
+    captions = [in_words(probabilities, "0123456789", typical) for probabilities, typical in answers]
     figure = figures.pictures([thumbnail(picture) for picture in pictures], digits, captions, columns=len(SHOWN))
     row = Image.open(io.BytesIO(figure._repr_png_())).convert("RGB")
     pad = Image.open(ROOT / "mnist_cnn" / "sketchpad" / "sketchpad.png").convert("RGB")

@@ -66,11 +66,11 @@ def _arc(x, y, rx, ry, start, turn, n=9):
 
 def _zero(u):
     curves = [_arc(0, 0.5, u(0.22, 0.42), 0.5, u(-0.1, 0.15), -u(0.95, 1.1), 12)]
-    return curves + [[(u(0.15, 0.35), u(0.05, 0.2)), (-u(0.15, 0.35), u(0.8, 0.95))]] * (u(0, 1) < 0.12)
+    return curves + [[(u(0.15, 0.35), u(0.05, 0.2)), (-u(0.15, 0.35), u(0.8, 0.95))]] * (u(0, 1) < 0.25)
 
 
 def _one(u):
-    length, angle = u(0.12, 0.75), u(0.3, 1.15)
+    length, angle = u(0.12, 0.65), u(0.3, 0.95)  # steeper than the bar of a 7
     x, y = -length * math.sin(angle), length * math.cos(angle)
     up = [(x, y), (0.55 * x, (0.55 + u(-0.1, 0.1)) * y), (0, 0)] if u(0, 1) < 0.5 else [(x, y), (0, 0)]
     foot = [[(-u(0.12, 0.35), 1), (u(0.12, 0.35), 1)]] * (u(0, 1) < 0.25)

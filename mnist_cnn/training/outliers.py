@@ -1,9 +1,10 @@
-"""Images that belong to no class, made by program: scribbles, letters, pieces of the training images, noise.
+"""Images that belong to no class, made by program: scribbles, letters, shapes, pieces of training images, noise.
 
 A network that has seen them can tell its digits from anything else. Hendrycks et al. 2019 (Deep anomaly detection with
 outlier exposure) use photographs; these images need no data besides the training images and a font of matplotlib.
 """
 
+import math
 import unicodedata
 
 import matplotlib
@@ -19,6 +20,7 @@ from mnist_cnn.training.pen import SIDE, draw
 
 COUNTS = 0.3, 0.3, 0.22, 0.13, 0.05  # how many of the scribbles have one, two, ... strokes
 POINTS = 32  # of a stroke
+LATIN = "ABCDEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxyÄÖÜßäöü"  # without those that are drawn as digits are, such as O and l
 FONT = matplotlib.get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
 
 
@@ -28,12 +30,13 @@ def make_outliers(images, n, seed=0):
     images: uint8 (N, 1, 28, 28), the training images, on any device. Pieces of them are used.
     """
     images, generator = images.cpu(), torch.Generator().manual_seed(seed)
-    draws = {"scribbles": n * 50 // 100, "letters": n * 35 // 100, "pieces": n * 10 // 100}
+    scribbled, lettered, shaped, cut = (n * percent // 100 for percent in (38, 35, 14, 8))
     made = [
-        *(scribbles(min(2000, draws["scribbles"] - i), generator) for i in range(0, draws["scribbles"], 2000)),
-        letters(draws["letters"], generator),
-        pieces(images, draws["pieces"], generator),
-        noise(images, n - sum(draws.values()), generator),
+        *(scribbles(min(2000, scribbled - i), generator) for i in range(0, scribbled, 2000)),
+        letters(lettered, generator),
+        *(shapes(min(2000, shaped - i), generator) for i in range(0, shaped, 2000)),
+        pieces(images, cut, generator),
+        noise(images, n - scribbled - lettered - shaped - cut, generator),
     ]
     return torch.cat(made)[torch.randperm(n, generator=generator)]
 
@@ -61,16 +64,41 @@ def scribbles(n, generator=None):
     return draw(points, torch.arange(strokes) < count[:, None], width, blur)
 
 
+def shapes(n, generator=None):
+    """Draw polygons, stars, hearts and circles, with marks inside, as of a face: uint8 (n, 1, 28, 28)."""
+    kind, marks = torch.randint(4, (n, 1), generator=generator), torch.rand(n, 4, 1, 1, 2, generator=generator)
+    half = math.pi / torch.randint(3, 6, (n, 1), generator=generator)  # the angle of half an edge
+    t = torch.linspace(0, 2 * math.pi, 2 * POINTS)
+    edge = (t % (2 * half) - half) / half  # from -1 to 1 along an edge
+    turn, depth, aspect = torch.rand(3, n, 1, generator=generator)
+    polygon, star = half.cos() / (edge * half).cos(), 1 - (0.3 + 0.4 * depth) * (1 - edge.abs())
+    radius = torch.where(kind == 0, polygon, torch.where(kind == 1, star, 1))
+    angle = t + 2 * math.pi * turn * (kind < 2)
+    outline = torch.stack([radius * angle.sin(), -radius * angle.cos()], 2)
+    heart = torch.stack([t.sin() ** 3, (5 * (2 * t).cos() + 2 * (3 * t).cos() + (4 * t).cos() - 13 * t.cos()) / 16], 1)
+    outline = torch.where(kind[..., None] == 2, heart, outline)
+    place, bend = 1.1 * (marks - 0.5), torch.randn(n, 4, 2, 1, 2, generator=generator) * 0.3
+    along = torch.linspace(-1, 1, 2 * POINTS)[:, None]
+    inside = place[:, :, 0] + bend[:, :, 0] * along + bend[:, :, 1] * (along**2 - 0.5)
+    points = torch.cat([outline[:, None], inside], 1) * torch.stack([0.6 + 0.6 * aspect, torch.ones(n, 1)], 2)[:, None]
+    few = torch.randint(4, (n, 1), generator=generator)
+    few = torch.where(kind == 3, 3 + few // 2, few)  # an empty circle is a 0, one with a bar a slashed 0
+    width, blur = torch.rand(2, n, generator=generator)
+    return draw(points, torch.arange(5) <= few, 1.5 + 2 * width, 1 + 0.6 * blur)
+
+
 def letters(n, generator=None):
-    """Letters of all alphabets of DejaVu Sans, from Latin to Tifinagh, distorted: uint8 (n, 1, 28, 28)."""
+    """Letters of DejaVu Sans, distorted, half of them Latin, others of all alphabets: uint8 (n, 1, 28, 28)."""
     font = ImageFont.truetype(FONT, size=40, layout_engine=ImageFont.Layout.BASIC)
     known = []
-    for letter in map(chr, sorted(FT2Font(FONT).get_charmap())):
+    for letter in [*LATIN, *map(chr, sorted(FT2Font(FONT).get_charmap()))]:
         if unicodedata.category(letter)[0] == "L" and not unicodedata.decomposition(letter):  # no digit, no accent
             mask = font.getmask(letter)
             if min(mask.size) > 2:
                 known.append(center(np.asarray(mask, np.uint8).reshape(mask.size[::-1])))
-    chosen = torch.stack(known)[torch.randint(len(known), (n,), generator=generator)]
+    latin = torch.rand(n, generator=generator) < 0.5
+    most = torch.where(latin, len(LATIN), len(known))
+    chosen = torch.stack(known)[(torch.rand(n, generator=generator) * most).long()]
     contrast, pen_width = torch.rand(2, n, 1, 1, 1, generator=generator)
     contrast = 1 + 0.6 * contrast  # as soft as a photograph that was scaled down, up to as sharp as MNIST
     thinned = distort(chosen, 1.5, 0.5, generator) - (1 - pen_width) * (1 - 1 / contrast)
