@@ -132,7 +132,8 @@ def code():
     """
     cells = [cell for cell in nbformat.read(ROOT / "workspace.ipynb", 4).cells if cell.cell_type == "code"]
     last = next(i for i, cell in enumerate(cells) if "train" in cell.metadata.get("tags", []))
-    names = ("dataset", "idx", "model", "training/augment", "training/device", "training/drawn_digits", "training/muon")
+    training = ("augment", "device", "drawn_digits", "muon", "pen")
+    names = ("dataset", "idx", "model", *(f"training/{name}" for name in training))
     paths = [*(ROOT / "mnist_cnn" / f"{name}.py" for name in names), HERE / "baselines.py"]
     sources = [*(cell.source for cell in cells[: last + 1]), *(path.read_text() for path in paths)]
     return hashlib.sha256("\n".join(map(without_comments, sources)).encode()).hexdigest()[:12]

@@ -164,7 +164,7 @@ def confusion(matrix, class_names):
 
 
 @default_style
-def probabilities(image, values, class_names, label=None):
+def probabilities(image, values, class_names, label=None, typicality=None):
     """One digit and the probability of each class. image: (28, 28) or (1, 28, 28); values: (classes,)."""
     figure = Figure(figsize=(7, 0.6 + 0.25 * max(len(values), 8)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
@@ -172,7 +172,8 @@ def probabilities(image, values, class_names, label=None):
     answer = int(np.asarray(values).argmax())
     wrong = label is not None and answer != label
     given = "" if label is None else f", label {class_names[label]}{': wrong' if wrong else ''}"
-    figure.suptitle(f"answer {class_names[answer]}{given}", color=VERMILION if wrong else "black")
+    title = f"answer {class_names[answer]}{given}" + ("" if typicality is None else f"; typicality {typicality:.3f}")
+    figure.suptitle(title, color=VERMILION if wrong else "black")
     _bars(right, values, class_names)
     return figure
 

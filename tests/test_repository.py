@@ -92,6 +92,10 @@ def test_the_readme_states_the_results_of_the_benchmark():
             assert cell == results[NAMES.get(name, name)][COLUMNS.get(column, column)], (name, column)
 
 
+def test_the_readme_states_the_results_beyond_mnist():
+    assert tables(section("Beyond MNIST")) == tables(text("benchmarks/beyond.md"))
+
+
 def test_the_readme_states_the_machine_and_the_speed_of_the_benchmark():
     readme, results = section("Accuracy and speed").replace("\n", " "), text("benchmarks/results.md")
     times, n = re.search(r"about (\d+) times as fast as the plain recipe \(n = (\d+)\)", readme).groups()

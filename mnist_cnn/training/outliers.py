@@ -32,9 +32,9 @@ def make_outliers(images, n, seed=0):
     images, generator = images.cpu(), torch.Generator().manual_seed(seed)
     scribbled, lettered, shaped, cut = (n * percent // 100 for percent in (38, 35, 14, 8))
     made = [
-        *(scribbles(min(2000, scribbled - i), generator) for i in range(0, scribbled, 2000)),
+        scribbles(scribbled, generator),
         letters(lettered, generator),
-        *(shapes(min(2000, shaped - i), generator) for i in range(0, shaped, 2000)),
+        shapes(shaped, generator),
         pieces(images, cut, generator),
         noise(images, n - scribbled - lettered - shaped - cut, generator),
     ]
