@@ -30,6 +30,8 @@ def make_outliers(images, n, seed=0):
     images: uint8 (N, 1, 28, 28), the training images, on any device. Pieces of them are used.
     """
     images, generator = images.cpu(), torch.Generator().manual_seed(seed)
+    if n == 0:
+        return images[:0]
     scribbled, lettered, shaped, cut = (n * percent // 100 for percent in (38, 35, 14, 8))
     made = [
         scribbles(scribbled, generator),
@@ -58,7 +60,7 @@ def scribbles(n, generator=None):
     smooth = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], 1)  # a Bezier curve
     roundness = (2 * torch.rand(n, strokes, 1, 1, generator=generator) - 0.7).clamp(0, 1)
     points = (sharp + roundness * (smooth - sharp)) @ nodes
-    count = 1 + torch.multinomial(torch.tensor(COUNTS), n, replacement=True, generator=generator)
+    count = 1 + torch.bucketize(torch.rand(n, generator=generator), torch.tensor(COUNTS).cumsum(0)[:-1])
     width = 1.5 + 2.3 * torch.rand(n, generator=generator) ** (1 + 0.5 * count)
     blur = 1 + 0.6 * torch.rand(n, generator=generator)
     return draw(points, torch.arange(strokes) < count[:, None], width, blur)
