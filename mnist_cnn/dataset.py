@@ -90,8 +90,8 @@ def _how_turned(images, labels):
     The mean image of each digit is compared with MNIST's by two numbers: how tall it is, and how it slants. Images of
     anything other than the ten digits hardly ever agree with all twenty numbers.
     """
-    every = 1 + len(images) // 2000
-    images, labels = images[::every].cpu(), labels[::every].cpu()
+    some = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:2000].to(images.device)
+    images, labels = images[some].cpu(), labels[some].cpu()
     if not set(range(10)) <= set(labels.tolist()):
         return ""
     means = torch.stack([images[labels == digit].double().mean(dim=(0, 1)) for digit in range(10)]) + 1e-6
@@ -101,7 +101,7 @@ def _how_turned(images, labels):
     yy, xx, yx = (torch.einsum("nij,ni,nj->n", means, a, b) for a, b in ((y**2, x**0), (y**0, x**2), (y, x)))
     shapes = torch.stack([(yy / xx).log(), yx / (yy * xx).sqrt()])
     tall, slant = (np.corrcoef(ours, theirs)[0, 1] for ours, theirs in zip(shapes, (TALL, SLANT)))
-    if not (abs(tall) > 0.9 and abs(slant) > 0.8):  # 0.97 and 0.81 with any 500 of MNIST's digits
+    if not (abs(tall) > 0.9 and abs(slant) > 0.7):  # of 500 of MNIST's digits, hardly ever less
         return ""
     if tall > 0:
         return "upright" if slant > 0 else "mirrored"

@@ -39,12 +39,14 @@ def default_style(draw):
 
     @functools.wraps(draw)
     def drawn(*arguments, **options):
-        fonts = [FONT]
+        texts = list(_texts([*arguments, *options.values()]))
+        fonts, missing = _fonts(frozenset("".join(texts)))
+        codes = str.maketrans({letter: f"U+{ord(letter):04X}" for letter in missing})
 
         def drawable(value):
             if isinstance(value, (list, tuple)):
                 return [drawable(part) for part in value]
-            return _drawable(value, fonts) if isinstance(value, str) else value
+            return value.translate(codes) if isinstance(value, str) else value
 
         arguments, options = drawable(arguments), {name: drawable(value) for name, value in options.items()}
         with style.context(["default", {"font.family": fonts, "text.parse_math": False}]):  # $ is a character
@@ -337,17 +339,32 @@ def _axis(figure, **labels):
     return axis
 
 
-def _drawable(text, fonts):
-    """Add this machine's fonts that draw the text to `fonts`. A character that none of them has becomes U+ its code."""
-    missing = set(text) - _characters(font_manager.findfont(FONT)) - {"\n"}
+def _texts(value):
+    """All strings in a string, or in lists of them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _texts(part)
+
+
+@functools.cache
+def _fonts(characters):
+    """Return the names of this machine's fonts that draw these characters, and the characters that none of them has."""
+    fonts, missing = [FONT], characters - _characters(font_manager.findfont(FONT)) - {"\n"}
+    known = font_manager.fontManager.ttflist
     for path in sorted(font_manager.findSystemFonts()) if missing else []:
         if found := missing & _characters(path):
+            first = len(known)
             font_manager.fontManager.addfont(path)
-            fonts.append(font_manager.fontManager.ttflist[-1].name)
+            fonts.append(known[first].name)
             missing -= found
     if missing:
-        _advise("".join(sorted(missing)))
-    return "".join(f"U+{ord(letter):04X}" if letter in missing else letter for letter in text)
+        print(
+            f"no font of this machine has {' '.join(sorted(missing))}: install one that has, such as Noto Sans of this "
+            "script, and restart the kernel"
+        )
+    return fonts, missing
 
 
 @functools.cache
@@ -358,13 +375,6 @@ def _characters(path):
     except (OSError, RuntimeError):
         return frozenset()
     return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
-
-
-@functools.cache
-def _advise(characters):
-    print(
-        f"no font of this machine has {' '.join(characters)}: install one that has, such as Noto Sans for this script"
-    )
 
 
 def _inches(caption):

@@ -54,17 +54,15 @@ class MNIST_CNN(nn.Module):
 
 def _judge(layers):
     """A copy of the layers with one more output. Its weights are buffers, and zero."""
-    judge = copy.deepcopy(layers)
-    last = judge[-1]
-    last.out_features += 1
-    last.weight = nn.Parameter(last.weight.new_empty(last.out_features, last.in_features))
-    if last.bias is not None:
-        last.bias = nn.Parameter(last.weight.new_empty(last.out_features))
-    for layer in judge:
+    judge, last = copy.deepcopy(layers), layers[-1]
+    if not isinstance(last, nn.Linear):
+        raise ValueError(f"expected nn.Linear as the last layer, which returns the logits, found {last}")
+    judge[-1] = nn.utils.skip_init(nn.Linear, last.in_features, last.out_features + 1, bias=last.bias is not None)
+    for layer in judge.modules():
         for name, parameter in list(layer.named_parameters(recurse=False)):
             delattr(layer, name)
             layer.register_buffer(name, torch.zeros_like(parameter))
-    return judge.requires_grad_(False)
+    return judge
 
 
 def predict(model, images, batch_size=1000):
@@ -92,7 +90,8 @@ def typicality(model, images, batch_size=1000):
     A conformal p-value (Vovk et al. 2005, Algorithmic learning in a random world): the share of held-out training
     images that look less like one of the classes to `model.judge`. So 1% of images like these are below 0.01.
 
-    images: as for `predict`. Returns float32 (N,) in [0, 1], on the CPU; 1 if the judge was not trained.
+    images: as for `predict`. Returns float32 (N,) in [0, 1], on the CPU; 1 if the judge was not trained. Raises as
+    `predict` does.
     """
     return torch.searchsorted(model.scores.cpu(), judge_scores(model, images, batch_size)) / len(model.scores)
 
@@ -106,14 +105,19 @@ def judge_scores(model, images, batch_size=1000):
 def in_words(probabilities, class_names, typicality=1.0):
     """Format an answer: "7, 98%"; "not sure: 4 or 9" if no probability reaches SURE; "no digit? 4" if not TYPICAL.
 
-    probabilities: (classes,); typicality: a number.
+    probabilities: (classes,); typicality: a number in [0, 1].
     """
     (first, _), (best, other) = (values.tolist() for values in probabilities.topk(2))
     if typicality < TYPICAL:
-        return f"no digit? {class_names[best]}"
+        return f"{none_of(class_names)} {class_names[best]}"
     if first < SURE:
         return f"not sure: {class_names[best]} or {class_names[other]}"
     return f"{class_names[best]}, {first:.0%}"
+
+
+def none_of(class_names):
+    """The question whether an image belongs to none of these classes: "no digit?" or "none of these?"."""
+    return "no digit?" if all(name.isdecimal() for name in class_names) else "none of these?"
 
 
 @torch.inference_mode()
@@ -131,7 +135,7 @@ def _logits(model, forward, images, batch_size):
             )
     elif images.dtype != torch.uint8:
         raise ValueError(f"expected uint8 or floating-point pixels, found {images.dtype}")
-    device, training = next(model.parameters()).device, model.training
+    device, training = model.mean.device, model.training
     model.eval()
     try:
         return torch.cat([forward(batch.to(device)).float().cpu() for batch in images.split(batch_size)])

@@ -71,7 +71,7 @@ def load_weights(path, device="cpu"):
     """Load an MNIST_CNN, in eval mode and on `device`, from a file that `save_weights` wrote.
 
     Also accepts weights in half or double precision, with the prefixes of wrappers, and inside of a checkpoint. The
-    last layer determines the number of classes.
+    last layer determines the number of classes. For files without a judge, every image is typical.
     Raises FileNotFoundError if the file is missing, ValueError if it is damaged or does not hold finite weights of
     this network.
     """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_cnn.dataset import check_split, load_split, mean_std
+from mnist_cnn.dataset import are_digits, check_split, load_split, mean_std
 from mnist_cnn.idx import FILES, IDXError
 from tests.helpers import ROOT, idx_bytes
 
@@ -188,6 +188,7 @@ TURNS = {
 def test_digits_that_are_not_upright_are_refused(turned, n, train_split):
     images, labels = (part[:n] for part in train_split)
     check_split("train", images, labels)
+    assert are_digits(images, labels) and not are_digits(TURNS[turned](images), labels)
     with pytest.raises(ValueError, match=rf"train: .*seem to be {turned}: .*images.transpose\(0, 2, 1\)"):
         check_split("train", TURNS[turned](images), labels)
 
@@ -202,4 +203,7 @@ def test_images_of_anything_else_are_not_called_turned(train_split):
     constant = images[labels == 3][:100].repeat(10, 1, 1, 1)
     constant[0, 0, 0, 0] = 9
     check_split("train", constant, torch.arange(1000) % 10)
+    assert not are_digits(images, 9 - labels) and not are_digits(images[labels < 9], labels[labels < 9])
+    cyclic = torch.cat([(labels == digit).nonzero().flatten()[:120] for digit in range(10)]).view(10, -1).T.flatten()
+    assert are_digits(images[cyclic].repeat(9, 1, 1, 1), labels[cyclic].repeat(9))  # sorted or not
     check_split("train", torch.rand(1000, 1, 28, 28).mul(255).byte(), torch.arange(1000) % 10)

@@ -9,7 +9,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbconvert import PythonExporter
 
-from mnist_cnn.model import predict
+from mnist_cnn.model import TYPICAL, predict, typicality
 from mnist_cnn.weights import load_weights
 from tests.helpers import DATA, ROOT, SMALL, check_clean, is_png, printed, wrong
 from tools import run_notebook
@@ -20,7 +20,7 @@ def workspace(copy_of_repository):
     folder = copy_of_repository()
     (folder / "MNIST-MODEL.pth").unlink()
     return folder, run_notebook.run(
-        folder / "workspace.ipynb", {"DATA": DATA, "EPOCHS": 1, "DEVICE": "cpu", "THREADS": 1}
+        folder / "workspace.ipynb", {"DATA": DATA, "EPOCHS": 1, "NON_DIGITS": 10000, "DEVICE": "cpu", "THREADS": 1}
     )
 
 
@@ -32,6 +32,10 @@ def test_workspace_trains_and_writes_everything(workspace, test_split):
     answers, _ = predict(load_weights(folder / "MNIST-MODEL.pth"), test_split[0])
     assert wrong(executed) == int((answers != test_split[1]).sum())
     assert wrong(executed) < 200  # one epoch: about 120
+    typical = typicality(load_weights(folder / "MNIST-MODEL.pth"), test_split[0])
+    assert 0 < (typical < TYPICAL).double().mean() < 0.015
+    assert f"{(typical < TYPICAL).double().mean():.2%} of the test digits are called no digit" in printed(executed)
+    assert "56,000 digits to train on, 1,000 of them drawn; 5,000 held out" in printed(executed)
     assert not list(folder.glob(".*.tmp"))
 
 
@@ -131,7 +135,7 @@ def test_a_network_changed_in_model_py_trains_and_is_shown(copy_of_repository):
         assert source.count(old) == 1
         source = source.replace(old, new)
     model.write_text(source)
-    trained = run_notebook.run(folder / "workspace.ipynb", SMALL)
+    trained = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "DRAWN": 200, "NON_DIGITS": 1000})
     shown = run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
     for executed in (trained, shown):
         check_clean(executed)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from mnist_cnn.model import MNIST_CNN, predict
+from mnist_cnn.model import MNIST_CNN, predict, typicality
 from mnist_cnn.weights import load_weights, replace_weights, save_weights
 from tests.fuzzing.weights import rezipped, saved, saved_pickle
 
@@ -24,6 +24,17 @@ def test_weights_round_trip(tmp_path, test_split):
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in loaded.state_dict().items())
     assert predict(loaded, test_split[0][:5])[1].shape == (5, 47)
     assert os.listdir(tmp_path) == ["weights.pth"]
+
+
+def test_a_file_without_a_judge_is_loaded_and_finds_everything_typical(model, tmp_path, test_split):
+    state = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(("layers", "mean", "std"))}
+    torch.save(state, tmp_path / "old.pth")
+    loaded = load_weights(tmp_path / "old.pth")
+    assert torch.equal(predict(loaded, test_split[0][:9])[1], predict(model, test_split[0][:9])[1])
+    assert (typicality(loaded, test_split[0][:9]) == 1).all()
+    torch.save({**state, "scores": model.scores}, tmp_path / "half.pth")
+    with pytest.raises(ValueError, match=r"judge\.0\.weight"):
+        load_weights(tmp_path / "half.pth")
 
 
 def test_the_weights_file_is_a_plain_state_dict(weights):

@@ -13,7 +13,8 @@ from mnist_cnn.handwriting.ink import digit_alone, stroke_width
 from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, ink_density, is_bitmap, unframed
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 
-TINY, ASPECT = 20, 0.7  # a square bitmap up to TINY pixels wide that its digit fills was stretched: ASPECT was usual
+TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stretched
+ASPECT = 0.7  # width / height of most digits
 SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
@@ -136,7 +137,7 @@ def _tone(colours):
     window = max(3, max(small.shape) // 3)
     rest = small - ndimage.median_filter(small, (window, window, 1), mode="nearest")
     axis = np.linalg.eigh(np.tensordot(rest, rest, ((0, 1), (0, 1))))[1][:, -1]
-    return colours @ (axis if axis.sum() > 0 else -axis)
+    return (colours * (axis if axis.sum() > 0 else -axis)).sum(-1)  # unlike @, the same for equal colours
 
 
 # --- Proportions and stroke width ---

@@ -20,10 +20,9 @@ PROBLEMS = 10  # at most so many are printed
 
 
 class Picture(NamedTuple):
-    """A picture of a digit: thumbnail uint8 (H, W, 3 or 4), digit uint8 (1, 28, 28)."""
+    """A picture of a digit, and the digit: uint8 (1, 28, 28)."""
 
     path: str
-    thumbnail: np.ndarray
     digit: Tensor
 
 
@@ -40,8 +39,7 @@ def read_pictures(place):
     paths = _find(place)
     for path in tqdm(paths, unit=" pictures", file=sys.stdout, disable=len(paths) < MANY):
         try:
-            picture = read_picture(path)
-            pictures.append(Picture(path, thumbnail(picture), to_mnist(picture)))
+            pictures.append(Picture(path, to_mnist(read_picture(path))))
         except (OSError, ValueError) as error:
             message = str(error) if path in str(error) else f"{path}: {error}"
             problems[path] = message.encode(errors="backslashreplace").decode()  # a file name may be no valid text

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from mnist_cnn.handwriting.convert import PEN
-from mnist_cnn.model import SURE, TYPICAL
+from mnist_cnn.model import SURE, TYPICAL, none_of
 
 UNCHANGED = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)  # in eval mode they keep all values in their order
 KNOWN = (
@@ -56,6 +56,7 @@ def html(model, class_names=None):
         "pen": PEN,
         "sure": SURE,
         "typical": TYPICAL,
+        "none": none_of(names),
     }
     config = json.dumps(config).replace("<", "\\u003c")  # so that no name ends the script
     return Template(_read("fragment.html")).substitute(

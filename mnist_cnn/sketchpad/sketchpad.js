@@ -11,9 +11,9 @@ const LABEL = "Drawing pad. Arrow keys move the pen, space lowers or raises it, 
 /**
  * Puts a pad into the element `root`.
  *
- * config: {names, layers, judge, scores, mean, std, pen, sure, typical}, as __init__.py writes it: the classes' names,
- * both networks (see `network` and `typicality`), the stroke width of ink (see `rasterize`), and mnist_cnn.model's SURE
- * and TYPICAL.
+ * config: {names, layers, judge, scores, mean, std, pen, sure, typical, none}, as __init__.py writes it: the classes'
+ * names, both networks (see `network` and `typicality`), the stroke width of ink (see `rasterize`), and mnist_cnn.model's
+ * SURE, TYPICAL and `none_of`.
  */
 function start(root, config) {
   const [run, judge, scores] = [network(config.layers, config), network(config.judge, config), decode(config.scores)];
@@ -162,9 +162,9 @@ function showAnswer(view, probabilities, typical, config) {
 }
 
 /** The same as mnist_cnn.model.in_words: "7, 98%", "not sure: 4 or 9" or "no digit? 4". */
-function inWords(probabilities, typical, { names, sure, ...least }) {
+function inWords(probabilities, typicality, { names, sure, typical, none }) {
   const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
-  if (typical < least.typical) return `no digit? ${names[best]}`;
+  if (typicality < typical) return `${none} ${names[best]}`;
   if (probabilities[best] < sure) return `not sure: ${names[best]} or ${names[other]}`;
   return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
 }

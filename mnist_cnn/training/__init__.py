@@ -1,4 +1,4 @@
-"""Training: random distortion, the optimizer, the device, checks of the progress, and what is no digit."""
+"""Training: random distortion, drawn digits, the optimizer, the device, checks of the progress, images of no class."""
 
 from mnist_cnn.training.augment import distort
 from mnist_cnn.training.checks import beats_guessing, check_loss

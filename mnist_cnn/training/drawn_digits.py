@@ -1,5 +1,7 @@
-"""Digits drawn by program, in forms that MNIST's American writers rarely use: ones with an upstroke, barred sevens,
-open fours, slashed zeros, nines with a curled tail, and thick pens."""
+"""Digits drawn by program, in forms that are rare in MNIST, whose writers are American.
+
+Such forms are ones with an upstroke, barred sevens, open fours, slashed zeros, nines with curled tails, thick pens.
+"""
 
 import math
 import random

@@ -20,7 +20,8 @@ from mnist_cnn.training.pen import SIDE, draw
 
 COUNTS = 0.3, 0.3, 0.22, 0.13, 0.05  # how many of the scribbles have one, two, ... strokes
 POINTS = 32  # of a stroke
-LATIN = "ABCDEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxyÄÖÜßäöü"  # without those that are drawn as digits are, such as O and l
+LATIN = "ABCDEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxyÄÖÜßäöü"
+LIKE_DIGITS = "OoIilSsZzbqgjΟοΙιОоІіЗзЅѕбՕօ"  # letters that people write as they write digits
 FONT = matplotlib.get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
 
 
@@ -93,11 +94,12 @@ def letters(n, generator=None):
     """Letters of DejaVu Sans, distorted, half of them Latin, others of all alphabets: uint8 (n, 1, 28, 28)."""
     font = ImageFont.truetype(FONT, size=40, layout_engine=ImageFont.Layout.BASIC)
     known = []
-    for letter in [*LATIN, *map(chr, sorted(FT2Font(FONT).get_charmap()))]:
-        if unicodedata.category(letter)[0] == "L" and not unicodedata.decomposition(letter):  # no digit, no accent
-            mask = font.getmask(letter)
-            if min(mask.size) > 2:
-                known.append(center(np.asarray(mask, np.uint8).reshape(mask.size[::-1])))
+    plain = lambda letter: unicodedata.category(letter)[0] == "L" and not unicodedata.decomposition(letter)  # no accent
+    others = filter(plain, map(chr, sorted(FT2Font(FONT).get_charmap())))
+    for letter in [*LATIN, *(letter for letter in others if letter not in LIKE_DIGITS)]:
+        mask = font.getmask(letter)
+        if min(mask.size) > 2:
+            known.append(center(np.asarray(mask, np.uint8).reshape(mask.size[::-1])))
     latin = torch.rand(n, generator=generator) < 0.5
     most = torch.where(latin, len(LATIN), len(known))
     chosen = torch.stack(known)[(torch.rand(n, generator=generator) * most).long()]
