@@ -117,7 +117,7 @@ def in_words(probabilities, class_names, typicality=1.0):
 
 def none_of(class_names):
     """The question whether an image belongs to none of these classes: "no digit?" or "none of these?"."""
-    return "no digit?" if all(name.isdecimal() for name in class_names) else "none of these?"
+    return "no digit?" if all(str(name).isdecimal() for name in class_names) else "none of these?"
 
 
 @torch.inference_mode()

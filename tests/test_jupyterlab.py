@@ -74,7 +74,7 @@ def test_workspace(open_notebook):
     (folder / "MNIST-MODEL.pth").unlink()
     restart_and_run_all(page)
     executed = check_page(page, folder / "workspace.ipynb")
-    assert page.locator(".jp-OutputArea img").count() == 3
+    assert page.locator(".jp-OutputArea img").count() == 4
     training = page.locator(".jp-OutputArea-output", has_text="validation accuracy")
     assert bar(training).startswith("100%")
     assert "MNIST-MODEL.pth: saved, " in printed(executed)
@@ -85,7 +85,7 @@ def test_playground(open_notebook):
     folder, page = open_notebook("playground.ipynb", {"DATA": DATA})
     restart_and_run_all(page)
     check_page(page, folder / "playground.ipynb")
-    assert page.locator(".jp-OutputArea img").count() == 10
+    assert page.locator(".jp-OutputArea img").count() == 11
     pad = page.locator(".jp-MarkdownOutput img")  # the picture for readers whose notebook runs no scripts
     assert pad.evaluate("picture => picture.complete && picture.naturalWidth") > 100
     assert page.locator(".mnist-sketchpad canvas").first.is_visible()
