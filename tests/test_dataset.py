@@ -183,7 +183,7 @@ TURNS = {
 }
 
 
-@pytest.mark.parametrize("n", [500, 2000, 60000])
+@pytest.mark.parametrize("n", [500, 10000])
 @pytest.mark.parametrize("turned", TURNS)
 def test_digits_that_are_not_upright_are_refused(turned, n, train_split):
     images, labels = (part[:n] for part in train_split)
@@ -195,7 +195,7 @@ def test_digits_that_are_not_upright_are_refused(turned, n, train_split):
 
 def test_images_of_anything_else_are_not_called_turned(train_split):
     images, labels = (part[:2000] for part in train_split)
-    for seed in range(50):  # MNIST's digits in another order, every second time transposed: other symbols
+    for seed in range(16):  # MNIST's digits in another order, every second time transposed: other symbols
         order = torch.randperm(10, generator=torch.Generator().manual_seed(seed))
         if (order == torch.arange(10)).sum() <= 4:
             check_split("train", images.transpose(2, 3) if seed % 2 else images, order[labels])

@@ -208,9 +208,10 @@ def run_cell_of_playground(heading, names):
     return eval(compile(ast.Expression(last.value), heading, "eval"), names)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
-def test_the_playground_shows_a_changed_network(network, test_split, tmp_path):
-    model, heads = network
+@pytest.mark.parametrize("name", ["20, 40, 100 channels", "batch normalization", "without convolutions"])
+def test_the_playground_shows_a_changed_network(name, test_split, tmp_path):
+    layers, heads = NETWORKS[name]
+    model = changed(layers(), test_split[0][:200])
     images, labels = (part[:100] for part in test_split)
     predicted, _ = predict(model, images)
     wrong = predicted != labels
