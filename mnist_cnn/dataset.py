@@ -72,7 +72,7 @@ def check_split(split, images, labels):
         raise ValueError(
             f"{split}: expected digits of two classes or more, found {len(labels):,} of class {labels[0]}: check them"
         )
-    if (turned := _how_turned(images, labels)) in ("transposed", "mirrored", "turned by 90 degrees"):
+    if (turned := _how_turned(images, labels)) not in ("", "upright"):
         raise ValueError(
             f"{split}: expected upright digits, found digits that seem to be {turned}: correct the images, or the "
             "network will not recognize anybody's handwriting. EMNIST's are transposed: images.transpose(0, 2, 1)"

@@ -39,8 +39,7 @@ def default_style(draw):
 
     @functools.wraps(draw)
     def drawn(*arguments, **options):
-        texts = list(_texts([*arguments, *options.values()]))
-        fonts, missing = _fonts(frozenset("".join(texts)))
+        fonts, missing = _fonts(frozenset("".join(_texts([*arguments, *options.values()]))))
         codes = str.maketrans({letter: f"U+{ord(letter):04X}" for letter in missing})
 
         def drawable(value):
