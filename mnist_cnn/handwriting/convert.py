@@ -9,7 +9,7 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
-from mnist_cnn.handwriting.ink import digit_alone, stroke_width
+from mnist_cnn.handwriting.ink import digit_alone, find_ink, stroke_width
 from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, ink_density, is_bitmap, unframed
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 
@@ -29,17 +29,22 @@ def to_mnist(picture):
     Returns uint8 (1, 28, 28), from 0 (paper) to 255 (ink).
     Raises ValueError for another shape, dtype or range, for several grey digits (3, 28, 28), and if there is no ink.
     """
-    tone = unframed(_tone(_on_paper(_reduced(_pixels(picture)))))
-    ink = digit_alone(*ink_density(tone))
+    tone = unframed(tone_of(picture, SIDE))
+    ink = digit_alone(*find_ink(*ink_density(tone)))
     if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
         ink = _narrowed(ink)
-    return center(_with_pen(ink))
+    return center(with_pen(ink, max(ink.shape)))
 
 
 # --- Pixels of any kind -> one tone per pixel ---
 
 
-def _pixels(picture):
+def tone_of(picture, side):
+    """One number per pixel, float32 (h, w), for a picture as `to_mnist` takes it, averaged down to h, w <= side."""
+    return _tone(_on_paper(_reduced(pixels_of(picture), side)))
+
+
+def pixels_of(picture):
     """The picture as an array (H, W, C), not copied, with its shape and dtype checked."""
     if isinstance(picture, (str, os.PathLike)):
         raise ValueError(f"expected pixels, found the path {picture}: call to_mnist(read_picture(path))")
@@ -81,13 +86,13 @@ def _are_colours(channels):
     return varying.shape[1] < 2 or bool(np.abs(np.corrcoef(varying.T)).min() > 0.7)
 
 
-def _reduced(pixels):
-    """Average square blocks: float32 in [0, 1], sides up to SIDE, colours weighted by opacity.
+def _reduced(pixels, side):
+    """Average square blocks: float32 in [0, 1], sides up to `side`, colours weighted by opacity.
 
     Works in tiles, so that a huge picture is never copied. A thin stroke becomes faint, and noise becomes fainter too.
     """
     height, width, channels = pixels.shape
-    step = math.ceil(max(height, width) / SIDE)
+    step = math.ceil(max(height, width) / side)
     full = {"uint8": 255, "bool": 1}.get(pixels.dtype.name, 1 if pixels.dtype.kind == "f" else 65535)
     blocks = max(1, 2**19 // step**2)
     wide = step * min(blocks, math.ceil(width / step))
@@ -103,8 +108,8 @@ def _reduced(pixels):
                 )
             if channels in (2, 4):
                 tile[..., :-1] *= tile[..., -1:]
-            ends = [np.arange(0, side, step) for side in tile.shape[:2]]
-            counts = [np.minimum(step, side - end) for side, end in zip(tile.shape[:2], ends, strict=True)]
+            ends = [np.arange(0, length, step) for length in tile.shape[:2]]
+            counts = [np.minimum(step, length - end) for length, end in zip(tile.shape[:2], ends, strict=True)]
             tile = np.add.reduceat(np.add.reduceat(tile, ends[0], axis=0), ends[1], axis=1)
             tile /= np.multiply.outer(*counts)[..., None]
             out[top // step : top // step + len(tile), left // step : left // step + tile.shape[1]] = tile
@@ -151,11 +156,17 @@ def _narrowed(ink):
     return fine[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
-def _with_pen(ink):
-    """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away."""
-    ink = torch.from_numpy(ink)
-    fine = F.interpolate(ink[None, None], scale_factor=math.ceil(80 / max(ink.shape)), mode="bilinear")[0, 0]
-    mask, unit = np.pad(fine.numpy() > 0.4, 40), max(fine.shape) / 20
+def with_pen(ink, length):
+    """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away.
+
+    ink: float32 (H, W), 0 to 1; length: of the digit, in its pixels. Returns a tensor, finer if it has few pixels.
+    """
+    ink, scale = torch.from_numpy(ink), math.ceil(80 / length)
+    fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
+    unit = scale * length / 20  # MNIST's digits are 20 pixels long
+    mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))
+    if not mask.any():
+        return ink
     width = stroke_width(mask) / unit
     if width > FAT:
         return ((ink - 0.3) / 0.7).clip(0)

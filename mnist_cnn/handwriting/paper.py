@@ -25,12 +25,8 @@ def ink_density(tone):
         return divides[0].astype(np.float32), 0.0
     tone = tone if page or bitmap else _despiked(tone)
     for density in (_on_stripes(tone), _on_one_tone(tone)):
-        if density is not None and page:
-            return density, 0.0
         if density is not None:
-            grey = np.abs(density / density.max() - 0.5) < 0.35
-            cluttered = sorted(side.mean() for side in sides(grey))[1] > 0.07  # on at least three sides
-            return _sharpened(density) * (_lines(density) if cluttered else 1), 0.0
+            return density, 0.0
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
     background = _background(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
@@ -38,8 +34,6 @@ def ink_density(tone):
     density = background - tone
     if page and background.min() > 0:  # contrast is proportional to the light
         density = density / np.maximum(background, 0.2 * background.max())
-    if page:
-        density = _unruled(_unruled(density).T).T
     density = density - np.median(density)
     noise = 1.4826 * np.median(np.abs(density))
     if noise > 0.03 * density.max():
@@ -47,7 +41,7 @@ def ink_density(tone):
         noise = 1.4826 * np.median(np.abs(density))
     if page:
         return np.maximum(density, 0), noise
-    return np.maximum(_sharpened(density), 0) * _lines(-tone), 0.0
+    return np.maximum(density, 0) * _lines(-tone), 0.0
 
 
 def unframed(tone):
@@ -159,14 +153,6 @@ def _lines(tone):
     return (2 * found / max(np.quantile(found, 0.97), 1e-6) - 0.3).clip(0, 1)
 
 
-def _sharpened(density):
-    """Sharpen a blurred density: one whose steepest step between pixels is less than about half its height."""
-    steepest = max(np.abs(np.diff(density, axis=axis)).max() for axis in (0, 1))
-    if steepest > 0.45 * density.max():
-        return density
-    return (density + 1.5 * (density - ndimage.gaussian_filter(density, 1.5))).clip(0)
-
-
 def _count(mask):
     """The number of its connected parts."""
     return ndimage.label(mask, EIGHT_CONNECTED)[1]
@@ -187,26 +173,3 @@ def _despiked(tone):
     rim[3:-3, 3:-3] = False
     many = ndimage.label(spikes, EIGHT_CONNECTED)[1] >= 10 and ndimage.label(rim, EIGHT_CONNECTED)[1] >= 4
     return np.where(spikes, middle, tone) if many else tone
-
-
-def _unruled(density):
-    """Remove nearly level lines that run from the left border to the right one."""
-    height, width = density.shape
-    if width < 24:
-        return density
-    y, x = np.mgrid[:height, :width]
-    best = -1.0, 0.0
-    for slope in np.linspace(-0.14, 0.14, 57):
-        row = (y - np.round((x - width / 2) * slope).astype(int)).ravel()
-        row -= row.min()
-        count = np.bincount(row)
-        mean = np.bincount(row, density.ravel()) / np.maximum(count, 1)
-        best = max(best, (np.sum(np.diff(mean[count >= 0.5 * width]) ** 2), slope))
-    shift = np.round((x - width / 2) * best[1]).astype(int)
-    level = density[np.clip(y + shift, 0, height - 1), x]
-    pieces = np.stack([np.median(piece, axis=1) for piece in np.array_split(level, 12, axis=1)])
-    pieces -= ndimage.median_filter(pieces, (1, 2 * (height // 16) + 1))
-    pieces = ndimage.maximum_filter(pieces, (1, 3))  # the line may shift by a pixel
-    line = np.median(pieces, axis=0)
-    line = np.where(np.quantile(pieces, 0.1, axis=0) > 0.25 * line, line, 0).clip(0)  # a ruled line has no gaps
-    return density - ndimage.maximum_filter(line, 3)[np.clip(y - shift, 0, height - 1)]

@@ -1,0 +1,230 @@
+"""Read whole numbers: find the ink, cut it into pieces, and let the network choose which pieces are digits.
+
+The pieces of a line of text, cut wherever digits may touch, are joined to candidates. Each path through the candidates
+is a reading. The best one has the largest sum of scores (Matan et al. 1992, Multi-digit recognition using a space
+displacement neural network; LeCun et al. 1998, section VII).
+"""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mnist_cnn.handwriting.centering import center
+from mnist_cnn.handwriting.convert import pixels_of, tone_of, with_pen
+from mnist_cnn.handwriting.cuts import cuts
+from mnist_cnn.handwriting.ink import find_ink
+from mnist_cnn.handwriting.paper import ink_density
+from mnist_cnn.handwriting.pieces import Piece, find_pieces, text_lines, without_lines
+from mnist_cnn.model import SURE, TYPICAL, judge_scores, predict, typicality
+
+SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
+WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
+CLEAR = 0.95, 0.05  # probability and typicality from which a piece is a digit, and not cut
+
+# The score of a candidate, fitted to strings of training digits
+DIGIT = 2.3  # for being a digit at all
+PROBABILITY = 4.0  # per unit of the logarithm of the probability
+DOUBT, TRUSTED = 0.6, 4.7  # per unit by which the judge's score falls short of TRUSTED
+LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
+BROADER, BROAD = 3.5, 0.85  # or broader than BROAD
+CUT = 3.0  # per height of a digit of ink that the cuts cross
+SKIP = 9.0  # for ink as large as a digit that is left out
+
+REFUSED = 0.002  # typicality below which a candidate is left out of the text
+SPACE, SPACES = 1.0, 2.5  # between two numbers, at least; and in gaps between the digits of a line
+
+
+class Digit(NamedTuple):
+    """A digit in a picture."""
+
+    label: int
+    box: tuple  # left, top, right, bottom, in the picture's pixels; the last two lie outside
+    image: Tensor  # uint8 (1, 28, 28)
+    probabilities: Tensor  # float32 (classes,)
+    typicality: float
+    doubtful: bool
+
+
+class Reading(NamedTuple):
+    """What stands in a picture: the text, its digits in reading order, and what was left out as no digit."""
+
+    text: str
+    digits: list
+    left_out: list
+
+
+def read_numbers(model, picture):
+    """Read all digits in a picture: one, a number, lines of numbers, or a page of them.
+
+    model: MNIST_CNN of digits, with a trained judge.
+    picture: as for `to_mnist`. A page may lie on its side.
+    Returns a Reading. In its text, a space stands where two numbers are apart, and a line break between lines.
+    Raises ValueError as `to_mnist` does, for a picture that is not valid or has no ink.
+    """
+    pixels = pixels_of(picture)
+    ink, mask = find_ink(*ink_density(tone_of(pixels, SIDE)))
+    score, lines = _read(model, ink, mask)
+    level = without_lines(mask, upright=False)
+    for version in (level, without_lines(mask, upright=True), without_lines(level, upright=True)):
+        if version is not mask and version.any():
+            score, lines = max((score, lines), _read(model, ink, version), key=_score)
+    turns = 0
+    if score < 0:
+        for quarters in (1, 3):
+            turned = _read(model, *(np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask)))
+            if turned[0] > score:
+                (score, lines), turns = turned, quarters
+    scale = math.ceil(max(pixels.shape[:2]) / SIDE)
+    return _reading([[_in_picture(digit, turns, ink.shape, scale) for digit in line] for line in lines])
+
+
+def _score(reading):
+    return reading[0]
+
+
+def _read(model, ink, mask):
+    """The best reading of a mask: its score, and the digits of each line of text."""
+    pieces, height = find_pieces(ink, mask)
+    lines = [_read_line(model, line, height, ink.shape) for line in text_lines(pieces, height)]
+    return sum(score for score, _ in lines) if lines else -math.inf, [digits for _, digits in lines]
+
+
+class _Atom(NamedTuple):
+    """A piece of ink, or a part of one between two cuts."""
+
+    piece: Piece
+    cut: float  # the ink that the cut on its left crosses, in heights of a digit; 0 if there is none
+
+
+def _read_line(model, pieces, height, shape):
+    """The path through the candidates of a line of text with the largest sum of scores: the sum, and its digits."""
+    whole = [_Atom(_inked(piece, height), 0.0) for piece in pieces]
+    answers = _answers(model, whole, [(k, k + 1) for k in range(len(whole))], shape)
+    atoms = [part for k, atom in enumerate(whole) for part in _parts(atom, answers.get((k, k + 1)), height)]
+    atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
+    answers = _answers(model, atoms, _spans(atoms, height), shape)
+    best = [(0.0, [])]  # of the atoms before each place
+    for stop in range(1, len(atoms) + 1):
+        score, digits = best[-1]
+        found = [(score - SKIP * min(1, atoms[stop - 1].piece.size / height), digits)]
+        for start in range(stop):
+            if (start, stop) in answers:
+                digit, doubt = answers[start, stop]
+                crossed = sum(atom.cut for atom in (atoms[start], *atoms[stop : stop + 1]))
+                score, digits = best[start]
+                found.append((score + _worth(digit, doubt, height) - CUT * crossed, [*digits, digit]))
+        best.append(max(found, key=_score))
+    return best[-1]
+
+
+def _worth(digit, doubt, height):
+    """The score of a candidate."""
+    left, top, right, bottom = digit.box
+    lower, broader = max(0, LOW - (bottom - top) / height), max(0, (right - left) / height - BROAD)
+    certain = math.log(max(digit.probabilities.max().item(), 1e-4))
+    return DIGIT + PROBABILITY * certain - DOUBT * doubt - LOWER * lower - BROADER * broader
+
+
+def _inked(piece, height):
+    """The piece with strokes as broad as MNIST's."""
+    ink = with_pen(piece.ink, height)
+    return piece._replace(ink=F.interpolate(ink[None, None], piece.ink.shape, mode="area")[0, 0].numpy())
+
+
+def _parts(atom, answer, height):
+    """Cut a piece wherever digits may touch, unless it is clearly one digit."""
+    piece = atom.piece
+    if answer:
+        probability, typical = answer[0].probabilities.max().item(), answer[0].typicality
+        if probability > CLEAR[0] and typical > CLEAR[1] and piece.ink.shape[1] < height:
+            return [atom]
+    places = cuts(piece.ink, height)
+    column = np.arange(piece.ink.shape[1])
+    side = sum((column > where[:, None] for where, _ in places), np.zeros(piece.ink.shape, int))
+    parts = []
+    for k, cost in enumerate([0.0, *(cost for _, cost in places)]):
+        ink = np.where(side == k, piece.ink, 0)
+        rows, columns = (np.flatnonzero((ink > 0.3).any(axis)) for axis in (1, 0))
+        if len(rows):
+            ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            parts.append(_Atom(Piece(piece.top + rows[0], piece.left + columns[0], ink), cost))
+    return parts
+
+
+def _spans(atoms, height):
+    """Neighbouring atoms that together are no broader than a digit: (start, stop)."""
+    for start in range(len(atoms)):
+        left, right = atoms[start].piece.left, 0
+        for stop in range(start + 1, len(atoms) + 1):
+            left, right = min(left, atoms[stop - 1].piece.left), max(right, atoms[stop - 1].piece.box[2])
+            if right - left > WIDE * height and stop > start + 1:
+                break
+            yield start, stop
+
+
+def _answers(model, atoms, spans, shape):
+    """The network's answers to candidates: {(start, stop): (digit, how far the judge's score falls short)}."""
+    found = []
+    for span in spans:
+        box, page = _joined([atom.piece for atom in atoms[slice(*span)]])
+        try:
+            found.append((span, box, center(page)))
+        except ValueError:  # only traces of ink
+            continue
+    if not found:
+        return {}
+    images = torch.stack([image for _, _, image in found])
+    labels, probabilities = predict(model, images)
+    scores, typical = judge_scores(model, images), typicality(model, images)
+    doubts = F.softplus(TRUSTED - scores)
+    answers = {}
+    for k, (span, box, image) in enumerate(found):
+        cut_off = min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0
+        doubtful = cut_off or probabilities[k].max() < SURE or typical[k] < TYPICAL
+        digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), bool(doubtful))
+        answers[span] = digit, doubts[k].item()
+    return answers
+
+
+def _joined(pieces):
+    """The box around pieces, and their ink in it."""
+    left, top, right, bottom = zip(*(piece.box for piece in pieces), strict=True)
+    box = min(left), min(top), max(right), max(bottom)
+    page = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
+    for piece in pieces:
+        x, y = piece.left - box[0], piece.top - box[1]
+        place = page[y : y + piece.ink.shape[0], x : x + piece.ink.shape[1]]
+        np.maximum(place, piece.ink, out=place)
+    return box, page
+
+
+def _in_picture(digit, turns, shape, scale):
+    """The digit with its box in the picture's pixels. turns: quarters by which the ink (H, W) = shape was turned."""
+    left, top, right, bottom = digit.box
+    if turns == 1:  # counterclockwise
+        left, top, right, bottom = shape[1] - bottom, left, shape[1] - top, right
+    elif turns == 3:
+        left, top, right, bottom = top, shape[0] - right, bottom, shape[0] - left
+    return digit._replace(box=tuple(scale * edge for edge in (left, top, right, bottom)))
+
+
+def _reading(lines):
+    """The text of the lines, with what is no digit left out."""
+    left_out = [digit for line in lines for digit in line if digit.typicality < REFUSED]
+    lines = [[digit for digit in line if digit.typicality >= REFUSED] for line in lines]
+    lines = [line for line in lines if line]
+    return Reading("\n".join(map(_text, lines)), [digit for line in lines for digit in line], left_out)
+
+
+def _text(line):
+    """The digits of a line, with spaces between numbers."""
+    height = np.median([digit.box[3] - digit.box[1] for digit in line])
+    gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
+    apart = max(SPACE * height, SPACES * np.median(gaps)) if gaps else 0
+    words = [" " if gap > apart else "" for gap in [0, *gaps]]
+    return "".join(space + str(digit.label) for space, digit in zip(words, line, strict=True))

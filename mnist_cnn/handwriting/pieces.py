@@ -1,0 +1,129 @@
+"""Connected pieces of ink, and the lines of text that they stand in."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, border
+
+SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
+SMALL = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
+NEAR = 0.6  # a small piece belongs to a line of text at most so far away
+OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
+LONG = 0.75  # straight runs longer than this are lines, not strokes
+STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
+
+
+class Piece(NamedTuple):
+    """Connected ink: float32 (H, W), and the place of its upper left corner in the picture's ink."""
+
+    top: int
+    left: int
+    ink: np.ndarray
+
+    @property
+    def box(self):
+        """left, top, right, bottom; the last two lie outside."""
+        return self.left, self.top, self.left + self.ink.shape[1], self.top + self.ink.shape[0]
+
+    @property
+    def size(self):
+        return max(self.ink.shape)
+
+
+def find_pieces(ink, mask):
+    """Return the connected pieces of the mask with the faint ink around them, and the height of a digit, in pixels."""
+    labels, n = ndimage.label(mask, EIGHT_CONNECTED)
+    boxes = ndimage.find_objects(labels)
+    area = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    heights = np.array([rows.stop - rows.start for rows, _ in boxes])
+    order = np.argsort(heights)
+    half = np.searchsorted(np.cumsum(area[order]), 0.5 * area.sum())
+    height = heights[order][half]  # half of the ink is in lower pieces
+    outer = np.bincount(border(labels), minlength=n + 1)
+    pieces = []
+    for number, (rows, columns) in enumerate(boxes, 1):
+        high, wide = rows.stop - rows.start, columns.stop - columns.start
+        if max(high, wide) < SPECK * height or area[number - 1] < 3 or outer[number] > 0.5 * max(high, wide):
+            continue
+        span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
+        own = labels[span] == number
+        near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
+        faint = np.where(near, ink[span], 0)
+        pieces.append(Piece(span[0].start, span[1].start, faint))
+    return [piece for piece in pieces if not _frames(piece, pieces)], int(height)
+
+
+def _frames(piece, pieces):
+    """Return whether a piece surrounds another that is no mere speck in it: a circle, or the box of a form."""
+    left, top, right, bottom = piece.box
+    for other in pieces:
+        x0, y0, x1, y1 = other.box
+        if left < x0 and top < y0 and x1 < right and y1 < bottom and y1 - y0 > 0.3 * (bottom - top):
+            return True
+    return False
+
+
+def text_lines(pieces, height):
+    """Group the pieces into lines of text, which may slope: a list of lists, from top to bottom and left to right."""
+    lines, small = [], []
+    for piece in sorted(pieces, key=lambda piece: piece.left):
+        if len(piece.ink) < SMALL * height:
+            small.append(piece)
+            continue
+        beside = [line for line in lines if _beside(line[-1], piece)]
+        if beside:
+            max(beside, key=lambda line: line[-1].box[2]).append(piece)
+        else:
+            lines.append([piece])
+    for piece in small:
+        gaps = [min(_gap(piece, other) for other in line) for line in lines]
+        if gaps and min(gaps) < NEAR * height:
+            lines[int(np.argmin(gaps))].append(piece)
+    lines.sort(key=lambda line: np.mean([piece.top + len(piece.ink) / 2 for piece in line]))
+    return lines
+
+
+def _beside(left, right):
+    (_, top, _, bottom), (_, other_top, _, other_bottom) = left.box, right.box
+    shared = min(bottom, other_bottom) - max(top, other_top)
+    return shared > OVERLAP * min(bottom - top, other_bottom - other_top)
+
+
+def _gap(piece, other):
+    """The distance of two boxes."""
+    a, b = piece.box, other.box
+    return max(a[0] - b[2], b[0] - a[2], 0) + max(a[1] - b[3], b[1] - a[3], 0)
+
+
+def without_lines(mask, upright):
+    """Remove long straight lines, level ones or upright ones, but keep the strokes that cross them.
+
+    Returns the mask without them: the same one if there is none.
+    """
+    across = mask.T if upright else mask
+    labels, _ = ndimage.label(across, EIGHT_CONNECTED)
+    highest = max(rows.stop - rows.start for rows, _ in ndimage.find_objects(labels))
+    thick = _runs(across)
+    length = max(8, round(LONG * highest))
+    joined = ndimage.binary_dilation(across, np.ones((3, 1)))  # the steps of a line that slopes
+    long = ndimage.binary_opening(joined, np.ones((1, length))) & across
+    if not long.any():
+        return mask
+    pen = np.median(thick[long])
+    line = long & (thick < STEEP * pen) & (pen < 0.25 * length)
+    if not line.any():
+        return mask
+    rest = across & ~line
+    return rest.T if upright else rest
+
+
+def _runs(mask):
+    """For each pixel, how many pixels of ink stand one above the other there: (H, W)."""
+    padded = np.pad(mask, ((1, 1), (0, 0))).T.astype(np.int8)  # (W, H + 2): runs lie one after the other
+    edges = np.diff(padded.ravel(), prepend=0)
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    lengths = np.zeros(padded.size, int)
+    lengths[starts], lengths[ends] = ends - starts, starts - ends
+    return np.cumsum(lengths).reshape(padded.shape).T[1:-1]
