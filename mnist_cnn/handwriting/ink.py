@@ -22,7 +22,8 @@ def find_ink(density, noise):
         raise nothing
     peak = np.median(density[density >= max(threshold, _otsu(some))])
     likely = density > max(3 * noise, 0.3 * peak)
-    mask = ndimage.binary_propagation(likely & (density > 0.6 * peak), EIGHT_CONNECTED, likely)
+    reach = max(3, max(density.shape) // 150)  # fainter ink is part of a stroke only near darker ink: not a grid
+    mask = ndimage.binary_dilation(likely & (density > 0.6 * peak), EIGHT_CONNECTED, reach, likely)
     faint = peak < 0.02
     if noise:
         faint = peak < max(0.07, 4.5 * noise) or (peak < 0.2 and border(mask).any())

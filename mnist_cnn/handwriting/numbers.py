@@ -18,22 +18,25 @@ from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.convert import pixels_of, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
-from mnist_cnn.handwriting.paper import ink_density
-from mnist_cnn.handwriting.pieces import Piece, find_pieces, text_lines, without_lines
+from mnist_cnn.handwriting.paper import ink_density, sides
+from mnist_cnn.handwriting.pieces import Piece, find_pieces, text_lines, without_frames, without_lines
 from mnist_cnn.model import SURE, TYPICAL, judge_scores, predict, typicality
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
-CLEAR = 0.95, 0.05  # probability and typicality from which a piece is a digit, and not cut
+CLEAR = 0.95, 0.02  # probability and typicality from which a piece is a digit, and not cut
 
 # The score of a candidate, fitted to strings of training digits
-DIGIT = 2.3  # for being a digit at all
-PROBABILITY = 4.0  # per unit of the logarithm of the probability
-DOUBT, TRUSTED = 0.6, 4.7  # per unit by which the judge's score falls short of TRUSTED
+DIGIT = 0.8  # for being a digit at all
+PROBABILITY = 4.2  # per unit of the logarithm of the probability
+DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
 LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
-BROADER, BROAD = 3.5, 0.85  # or broader than BROAD
-CUT = 3.0  # per height of a digit of ink that the cuts cross
-SKIP = 9.0  # for ink as large as a digit that is left out
+BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
+CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
+SKIP = 8.0  # for ink as high as a digit that is left out
+GOOD, BAD = 0.6, -4.0  # mean score per digit from which lines are ink, and below which the page lies on its side
+BETTER = 0.4  # by so much must another reading be better
+PAGE = 3  # digits, at least, of a page that lies on its side
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
 SPACE, SPACES = 1.0, 2.5  # between two numbers, at least; and in gaps between the digits of a line
@@ -47,7 +50,11 @@ class Digit(NamedTuple):
     image: Tensor  # uint8 (1, 28, 28)
     probabilities: Tensor  # float32 (classes,)
     typicality: float
-    doubtful: bool
+    cut_off: bool  # by the frame of the picture
+
+    @property
+    def doubtful(self):
+        return self.cut_off or self.typicality < TYPICAL or self.probabilities.max().item() < SURE
 
 
 class Reading(NamedTuple):
@@ -68,17 +75,20 @@ def read_numbers(model, picture):
     """
     pixels = pixels_of(picture)
     ink, mask = find_ink(*ink_density(tone_of(pixels, SIDE)))
-    score, lines = _read(model, ink, mask)
-    level = without_lines(mask, upright=False)
-    for version in (level, without_lines(mask, upright=True), without_lines(level, upright=True)):
-        if version is not mask and version.any():
-            score, lines = max((score, lines), _read(model, ink, version), key=_score)
-    turns = 0
-    if score < 0:
+    cropped = all(side.any() for side in sides(mask))
+    mask = without_frames(mask)
+    (score, lines), turns = _read(model, ink, mask), 0
+    if score < GOOD:
+        rest = without_lines(mask)
+        if rest.any() and not np.array_equal(rest, mask):
+            score, lines = max((score + BETTER, lines), _read(model, ink, rest), key=_score)
+    if score < BAD:
         for quarters in (1, 3):
             turned = _read(model, *(np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask)))
-            if turned[0] > score:
+            if turned[0] > max(BAD, score) and sum(map(len, turned[1])) >= PAGE:
                 (score, lines), turns = turned, quarters
+    if cropped:  # to the ink, which the frame does not cut then
+        lines = [[digit._replace(cut_off=False) for digit in line] for line in lines]
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
     return _reading([[_in_picture(digit, turns, ink.shape, scale) for digit in line] for line in lines])
 
@@ -88,22 +98,23 @@ def _score(reading):
 
 
 def _read(model, ink, mask):
-    """The best reading of a mask: its score, and the digits of each line of text."""
+    """The best reading of a mask: its mean score per digit, and the digits of each line of text."""
     pieces, height = find_pieces(ink, mask)
-    lines = [_read_line(model, line, height, ink.shape) for line in text_lines(pieces, height)]
-    return sum(score for score, _ in lines) if lines else -math.inf, [digits for _, digits in lines]
+    found = [_read_line(model, line, height, ink.shape) for line in text_lines(pieces, height)]
+    lines = [digits for _, digits in found]
+    return sum(score for score, _ in found) / max(1, sum(map(len, lines))), lines
 
 
 class _Atom(NamedTuple):
     """A piece of ink, or a part of one between two cuts."""
 
     piece: Piece
-    cut: float  # the ink that the cut on its left crosses, in heights of a digit; 0 if there is none
+    cut: float | None  # the ink that the cut on its left crosses, in heights of a digit; None if there is none
 
 
 def _read_line(model, pieces, height, shape):
     """The path through the candidates of a line of text with the largest sum of scores: the sum, and its digits."""
-    whole = [_Atom(_inked(piece, height), 0.0) for piece in pieces]
+    whole = [_Atom(_inked(piece, height), None) for piece in pieces]
     answers = _answers(model, whole, [(k, k + 1) for k in range(len(whole))], shape)
     atoms = [part for k, atom in enumerate(whole) for part in _parts(atom, answers.get((k, k + 1)), height)]
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
@@ -111,13 +122,14 @@ def _read_line(model, pieces, height, shape):
     best = [(0.0, [])]  # of the atoms before each place
     for stop in range(1, len(atoms) + 1):
         score, digits = best[-1]
-        found = [(score - SKIP * min(1, atoms[stop - 1].piece.size / height), digits)]
+        found = [(score - SKIP * min(1, len(atoms[stop - 1].piece.ink) / height), digits)]  # leave the last atom out
         for start in range(stop):
             if (start, stop) in answers:
                 digit, doubt = answers[start, stop]
-                crossed = sum(atom.cut for atom in (atoms[start], *atoms[stop : stop + 1]))
+                crossed = [atom.cut for atom in (atoms[start], *atoms[stop : stop + 1]) if atom.cut is not None]
                 score, digits = best[start]
-                found.append((score + _worth(digit, doubt, height) - CUT * crossed, [*digits, digit]))
+                score += _worth(digit, doubt, height) - CUT * len(crossed) - CROSSED * sum(crossed)
+                found.append((score, [*digits, digit]))
         best.append(max(found, key=_score))
     return best[-1]
 
@@ -141,13 +153,13 @@ def _parts(atom, answer, height):
     piece = atom.piece
     if answer:
         probability, typical = answer[0].probabilities.max().item(), answer[0].typicality
-        if probability > CLEAR[0] and typical > CLEAR[1] and piece.ink.shape[1] < height:
+        if probability > CLEAR[0] and typical > CLEAR[1]:
             return [atom]
     places = cuts(piece.ink, height)
     column = np.arange(piece.ink.shape[1])
     side = sum((column > where[:, None] for where, _ in places), np.zeros(piece.ink.shape, int))
     parts = []
-    for k, cost in enumerate([0.0, *(cost for _, cost in places)]):
+    for k, cost in enumerate([None, *(cost for _, cost in places)]):
         ink = np.where(side == k, piece.ink, 0)
         rows, columns = (np.flatnonzero((ink > 0.3).any(axis)) for axis in (1, 0))
         if len(rows):
@@ -185,8 +197,7 @@ def _answers(model, atoms, spans, shape):
     answers = {}
     for k, (span, box, image) in enumerate(found):
         cut_off = min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0
-        doubtful = cut_off or probabilities[k].max() < SURE or typical[k] < TYPICAL
-        digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), bool(doubtful))
+        digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off)
         answers[span] = digit, doubts[k].item()
     return answers
 
@@ -215,9 +226,11 @@ def _in_picture(digit, turns, shape, scale):
 
 def _reading(lines):
     """The text of the lines, with what is no digit left out."""
-    left_out = [digit for line in lines for digit in line if digit.typicality < REFUSED]
-    lines = [[digit for digit in line if digit.typicality >= REFUSED] for line in lines]
-    lines = [line for line in lines if line]
+    digits = [digit for line in lines for digit in line]
+    whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in digits)
+    is_read = lambda digit: digit.typicality >= REFUSED and not (whole and digit.cut_off)
+    lines = [line for line in ([digit for digit in line if is_read(digit)] for line in lines) if line]
+    left_out = [digit for digit in digits if not is_read(digit)]
     return Reading("\n".join(map(_text, lines)), [digit for line in lines for digit in line], left_out)
 
 

@@ -11,6 +11,7 @@ SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as a
 SMALL = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
+INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 LONG = 0.75  # straight runs longer than this are lines, not strokes
 STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
 
@@ -27,42 +28,25 @@ class Piece(NamedTuple):
         """left, top, right, bottom; the last two lie outside."""
         return self.left, self.top, self.left + self.ink.shape[1], self.top + self.ink.shape[0]
 
-    @property
-    def size(self):
-        return max(self.ink.shape)
-
 
 def find_pieces(ink, mask):
     """Return the connected pieces of the mask with the faint ink around them, and the height of a digit, in pixels."""
-    labels, n = ndimage.label(mask, EIGHT_CONNECTED)
-    boxes = ndimage.find_objects(labels)
-    area = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    labels, boxes, area = _components(mask)
+    if not boxes:
+        return [], 1
     heights = np.array([rows.stop - rows.start for rows, _ in boxes])
     order = np.argsort(heights)
     half = np.searchsorted(np.cumsum(area[order]), 0.5 * area.sum())
     height = heights[order][half]  # half of the ink is in lower pieces
-    outer = np.bincount(border(labels), minlength=n + 1)
     pieces = []
     for number, (rows, columns) in enumerate(boxes, 1):
-        high, wide = rows.stop - rows.start, columns.stop - columns.start
-        if max(high, wide) < SPECK * height or area[number - 1] < 3 or outer[number] > 0.5 * max(high, wide):
+        if max(rows.stop - rows.start, columns.stop - columns.start) < SPECK * height:
             continue
         span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
         own = labels[span] == number
         near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
-        faint = np.where(near, ink[span], 0)
-        pieces.append(Piece(span[0].start, span[1].start, faint))
-    return [piece for piece in pieces if not _frames(piece, pieces)], int(height)
-
-
-def _frames(piece, pieces):
-    """Return whether a piece surrounds another that is no mere speck in it: a circle, or the box of a form."""
-    left, top, right, bottom = piece.box
-    for other in pieces:
-        x0, y0, x1, y1 = other.box
-        if left < x0 and top < y0 and x1 < right and y1 < bottom and y1 - y0 > 0.3 * (bottom - top):
-            return True
-    return False
+        pieces.append(Piece(span[0].start, span[1].start, np.where(near, ink[span], 0)))
+    return pieces, int(height)
 
 
 def text_lines(pieces, height):
@@ -97,26 +81,38 @@ def _gap(piece, other):
     return max(a[0] - b[2], b[0] - a[2], 0) + max(a[1] - b[3], b[1] - a[3], 0)
 
 
-def without_lines(mask, upright):
-    """Remove long straight lines, level ones or upright ones, but keep the strokes that cross them.
+def without_frames(mask):
+    """Remove what surrounds digits or the picture: circles, the boxes of forms, bars and tables along its sides."""
+    labels, boxes, _ = _components(mask)
+    outer = np.bincount(border(labels), minlength=len(boxes) + 1)
+    gone = np.zeros(len(boxes) + 1, bool)
+    spans = np.array([(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in boxes]).reshape(-1, 4)
+    top, left, bottom, right = spans.T
+    for number, (y0, x0, y1, x1) in enumerate(spans, 1):
+        inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > INSIDE * (y1 - y0))
+        gone[number] = inside.any() or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
+    return mask & ~gone[labels]
 
-    Returns the mask without them: the same one if there is none.
-    """
-    across = mask.T if upright else mask
-    labels, _ = ndimage.label(across, EIGHT_CONNECTED)
-    highest = max(rows.stop - rows.start for rows, _ in ndimage.find_objects(labels))
-    thick = _runs(across)
-    length = max(8, round(LONG * highest))
-    joined = ndimage.binary_dilation(across, np.ones((3, 1)))  # the steps of a line that slopes
-    long = ndimage.binary_opening(joined, np.ones((1, length))) & across
-    if not long.any():
+
+def without_lines(mask):
+    """Remove long straight lines from pieces that have level ones, but keep the strokes that cross them."""
+    labels, boxes, _ = _components(mask)
+    if not boxes:
         return mask
-    pen = np.median(thick[long])
-    line = long & (thick < STEEP * pen) & (pen < 0.25 * length)
-    if not line.any():
-        return mask
-    rest = across & ~line
-    return rest.T if upright else rest
+    length = max(8, round(LONG * max(rows.stop - rows.start for rows, _ in boxes)))
+    level = _lines(mask, length)
+    lined = np.isin(labels, np.unique(labels[level])) & mask
+    return mask & ~level & ~_lines(lined.T, length).T
+
+
+def _lines(mask, length):
+    """The pixels of nearly level lines of this length."""
+    thick = _runs(mask)
+    joined = ndimage.binary_dilation(mask, np.ones((3, 1)))  # the steps of a line that slopes
+    long = mask & (length <= _runs(joined.T).T)
+    pen = np.median(thick[long]) if long.any() else 0
+    thin = mask & (thick < STEEP * pen)
+    return ndimage.binary_dilation(long & thin & (pen < 0.25 * length), EIGHT_CONNECTED, iterations=2, mask=thin)
 
 
 def _runs(mask):
@@ -127,3 +123,9 @@ def _runs(mask):
     lengths = np.zeros(padded.size, int)
     lengths[starts], lengths[ends] = ends - starts, starts - ends
     return np.cumsum(lengths).reshape(padded.shape).T[1:-1]
+
+
+def _components(mask):
+    """The connected pieces: their labels (H, W), boxes and areas."""
+    labels, n = ndimage.label(mask, EIGHT_CONNECTED)
+    return labels, ndimage.find_objects(labels), np.bincount(labels.ravel(), minlength=n + 1)[1:]
