@@ -18,7 +18,7 @@ from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.convert import pixels_of, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
-from mnist_cnn.handwriting.paper import ink_density, sides
+from mnist_cnn.handwriting.paper import between_bars, ink_density, sides
 from mnist_cnn.handwriting.pieces import Piece, find_pieces, text_lines, without_frames, without_lines
 from mnist_cnn.model import SURE, TYPICAL, judge_scores, predict, typicality
 
@@ -74,7 +74,9 @@ def read_numbers(model, picture):
     Raises ValueError as `to_mnist` does, for a picture that is not valid or has no ink.
     """
     pixels = pixels_of(picture)
-    ink, mask = find_ink(*ink_density(tone_of(pixels, SIDE)))
+    tone = tone_of(pixels, SIDE)
+    rows, columns = between_bars(tone)
+    ink, mask = find_ink(*ink_density(tone[rows, columns]))
     cropped = all(side.any() for side in sides(mask))
     mask = without_frames(mask)
     (score, lines), turns = _read(model, ink, mask), 0
@@ -90,7 +92,8 @@ def read_numbers(model, picture):
     if cropped:  # to the ink, which the frame does not cut then
         lines = [[digit._replace(cut_off=False) for digit in line] for line in lines]
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
-    return _reading([[_in_picture(digit, turns, ink.shape, scale) for digit in line] for line in lines])
+    places = lambda digit: _turned_back(digit.box, turns, ink.shape) + np.tile([columns.start, rows.start], 2)
+    return _reading([[digit._replace(box=tuple((scale * places(digit)).tolist())) for digit in line] for line in lines])
 
 
 def _score(reading):
@@ -214,14 +217,14 @@ def _joined(pieces):
     return box, page
 
 
-def _in_picture(digit, turns, shape, scale):
-    """The digit with its box in the picture's pixels. turns: quarters by which the ink (H, W) = shape was turned."""
-    left, top, right, bottom = digit.box
-    if turns == 1:  # counterclockwise
+def _turned_back(box, turns, shape):
+    """The box in ink (H, W) = shape that was turned by so many quarters, counterclockwise."""
+    left, top, right, bottom = box
+    if turns == 1:
         left, top, right, bottom = shape[1] - bottom, left, shape[1] - top, right
     elif turns == 3:
         left, top, right, bottom = top, shape[0] - right, bottom, shape[0] - left
-    return digit._replace(box=tuple(scale * edge for edge in (left, top, right, bottom)))
+    return np.array([left, top, right, bottom])
 
 
 def _reading(lines):

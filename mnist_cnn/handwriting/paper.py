@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 SMALL = 40  # pixels; up to this side, a picture is treated as a cropped digit, above as a page with a digit
+BAR = 0.06  # the tone of a bar varies by no more than this, of the picture's contrast
 EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share a corner are neighbours
 
 
@@ -42,6 +43,22 @@ def ink_density(tone):
     if page:
         return np.maximum(density, 0), noise
     return np.maximum(density, 0) * _lines(-tone), 0.0
+
+
+def between_bars(tone):
+    """Return the slices between the bars that cameras and films put beside a picture, or above and below it."""
+    contrast = np.ptp(tone)
+    spans = []
+    for lines in (tone, tone.T):
+        middle, even = np.median(lines, axis=1), np.ptp(lines, axis=1) < BAR * contrast
+        ends = []
+        for order in (slice(None), slice(None, None, -1)):
+            bar = even[order] & (np.abs(middle[order] - middle[order][0]) < BAR * contrast)
+            wide = np.argmin(np.append(bar, False))
+            inner = middle[order][min(wide, len(middle) - 1)]
+            ends.append(wide if wide < len(middle) / 2 and abs(inner - middle[order][0]) > 0.3 * contrast else 0)
+        spans.append(slice(ends[0], len(lines) - ends[1]))
+    return tuple(spans)
 
 
 def unframed(tone):
