@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.ink import digit_alone, find_ink, stroke_width
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, ink_density, is_bitmap, unframed
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, ink_density, is_bitmap, unframed
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 
 TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stretched
@@ -27,9 +27,11 @@ def to_mnist(picture):
         uint8, 16-bit (uint16, or int32 up to 65535), floating point in [0, 1], or bool. From 8x8 to 100 megapixels.
         Ink may be darker or lighter than the paper; transparent pixels are paper.
     Returns uint8 (1, 28, 28), from 0 (paper) to 255 (ink).
-    Raises ValueError for another shape, dtype or range, for several grey digits (3, 28, 28), and if there is no ink.
+    Raises ValueError for another shape, dtype or range, for several digits, in one picture or as (3, 28, 28), and if
+    there is no ink.
     """
-    tone = unframed(tone_of(picture, SIDE))
+    tone = tone_of(picture, SIDE)
+    tone = unframed(tone[between_bars(tone)])
     ink = digit_alone(*find_ink(*ink_density(tone)))
     if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
         ink = _narrowed(ink)

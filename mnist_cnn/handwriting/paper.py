@@ -56,7 +56,8 @@ def between_bars(tone):
             bar = even[order] & (np.abs(middle[order] - middle[order][0]) < BAR * contrast)
             wide = np.argmin(np.append(bar, False))
             inner = middle[order][min(wide, len(middle) - 1)]
-            ends.append(wide if wide < len(middle) / 2 and abs(inner - middle[order][0]) > 0.3 * contrast else 0)
+            bars = SMALL < 2 * wide + SMALL < len(middle) and abs(inner - middle[order][0]) > 0.3 * contrast
+            ends.append(wide if bars else 0)
         spans.append(slice(ends[0], len(lines) - ends[1]))
     return tuple(spans)
 

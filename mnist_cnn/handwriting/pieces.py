@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, border
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, sides
 
 SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
-SMALL = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
+SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
@@ -53,7 +53,7 @@ def text_lines(pieces, height):
     """Group the pieces into lines of text, which may slope: a list of lists, from top to bottom and left to right."""
     lines, small = [], []
     for piece in sorted(pieces, key=lambda piece: piece.left):
-        if len(piece.ink) < SMALL * height:
+        if len(piece.ink) < SLIGHT * height:
             small.append(piece)
             continue
         beside = [line for line in lines if _beside(line[-1], piece)]
@@ -82,16 +82,18 @@ def _gap(piece, other):
 
 
 def without_frames(mask):
-    """Remove what surrounds digits or the picture: circles, the boxes of forms, bars and tables along its sides."""
+    """Remove what surrounds digits or the picture: circles, the boxes of forms, shadows and tables along its sides."""
     labels, boxes, _ = _components(mask)
-    outer = np.bincount(border(labels), minlength=len(boxes) + 1)
+    cropped = max(mask.shape) <= SMALL or all(side.any() for side in sides(mask))  # to the ink, or framed
+    outer = np.bincount(border(labels), minlength=len(boxes) + 1) * (not cropped)
     gone = np.zeros(len(boxes) + 1, bool)
     spans = np.array([(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in boxes]).reshape(-1, 4)
     top, left, bottom, right = spans.T
     for number, (y0, x0, y1, x1) in enumerate(spans, 1):
         inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > INSIDE * (y1 - y0))
         gone[number] = inside.any() or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
-    return mask & ~gone[labels]
+    rest = mask & ~gone[labels]
+    return rest if rest.any() else mask
 
 
 def without_lines(mask):
