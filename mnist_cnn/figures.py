@@ -9,6 +9,7 @@ import functools
 import io
 import logging
 import math
+import os
 import textwrap
 
 import matplotlib.figure
@@ -29,6 +30,7 @@ BLUE, SKY, GREEN, VERMILION, GREY = "#0072B2", "#56B4E9", "#009E73", "#D55E00", 
 HALO = [withStroke(linewidth=3, foreground="white")]
 MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", "#F0A070", VERMILION])
 ACTIVATIONS = LinearSegmentedColormap.from_list("activations", ["#eef0f3", BLUE])  # as on the drawing pad
+MOST_SEEN = 60  # digits of a picture that are shown as the network sees them
 CAPTION = 13  # points; a digit's caption is then about 9 pixels high where the figure is 400 pixels wide
 FONT = "DejaVu Sans"  # matplotlib's own
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # many a font has no bold face
@@ -44,7 +46,8 @@ def default_style(draw):
 
         def drawable(value):
             if isinstance(value, (list, tuple)):
-                return [drawable(part) for part in value]
+                parts = [drawable(part) for part in value]
+                return value._make(parts) if hasattr(value, "_make") else parts
             return value.translate(codes) if isinstance(value, str) else value
 
         arguments, options = drawable(arguments), {name: drawable(value) for name, value in options.items()}
@@ -217,31 +220,48 @@ def _pictures(axes, pictures, **look):
 
 
 @default_style
-def pictures(thumbnails, seen, captions, names=None, columns=4, title=""):
-    """Pictures, below each its name and the digit that the network sees, with its caption.
+def pictures(pictures, columns=4, title=""):
+    """Pictures with a box around each digit and the answer above it; below, the digits as the network sees them.
 
-    thumbnails: N arrays uint8 (H, W, 3 or 4); seen: (N, 28, 28); captions, names: N strings.
+    A doubtful digit has a dashed box and a question mark, and what was left out a dotted box without an answer.
+    pictures: as `mnist_cnn.handwriting.read_pictures` returns them.
     """
-    n = len(thumbnails)
-    columns = min(n, columns)
-    rows = math.ceil(n / columns)
-    figure = Figure(figsize=(1.8 * columns, 3.7 * rows), layout="constrained")
+    columns = min(len(pictures), columns)
+    rows = math.ceil(len(pictures) / columns)
+    figure = Figure(figsize=(7.6 / 4 * columns, 3.6 * rows), layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(2 * rows, columns, squeeze=False)
+    axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows)
     for axis in axes.flat:
         _hide(axis)
         axis.set_frame_on(False)
-    above, below = axes[::2].ravel(), axes[1::2].ravel()
-    for top, bottom, thumbnail, image, caption, name in zip(
-        above, below, thumbnails, seen, captions, names or [""] * n
+    for top, bottom, (path, thumbnail, (width, height), reading) in zip(
+        axes[::2].ravel(), axes[1::2].ravel(), pictures
     ):
-        top.imshow(thumbnail)
-        top.set_xlabel(name if len(name) <= 22 else f"{name[:7]}...{name[-12:]}")
-        _image(bottom, image)
-        bottom.set_title(_wrap(caption, 16), fontsize=CAPTION)
-        for axis in (top, bottom):
-            axis.set_frame_on(True)
+        top.imshow(thumbnail, extent=(0, width, height, 0))
+        top.set_frame_on(True)
+        name = os.path.basename(path)
+        top.set_xlabel(name if len(name) <= 24 else f"{name[:9]}...{name[-12:]}", fontsize=9)
+        for digit in reading.digits:
+            answer = reading.class_names[digit.label] + "?" * digit.doubtful
+            _box(top, digit.box, answer, *((VERMILION, "--", 2) if digit.doubtful else (BLUE, "-", 1)))
+        for digit in reading.left_out:
+            _box(top, digit.box, "", GREY, ":", 1.5)
+        seen = [digit.image[0].numpy() for digit in reading.digits or reading.left_out][:MOST_SEEN]
+        across = max(1, round(math.sqrt(1.6 * len(seen))))
+        seen += [np.zeros((28, 28), np.uint8)] * (-len(seen) % across)
+        bottom.imshow(np.block([seen[k : k + across] for k in range(0, len(seen), across)]), cmap="gray_r")
+        bottom.set_title(_wrap(reading.in_words(), 18), fontsize=CAPTION)
+        bottom.set_frame_on(True)
     return figure
+
+
+def _box(axis, box, answer, colour, line, width):
+    """Draw a box in a picture, with the answer above it, about as large as the box."""
+    left, top, right, bottom = box
+    axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, ls=line, lw=width))
+    points = 120 * (bottom - top) / np.ptp(axis.get_xlim())  # an axis is about 120 points wide
+    size = float(np.clip(0.7 * points, 5, CAPTION))
+    axis.text(left, top, answer, color=colour, fontsize=size, fontweight="bold", va="bottom", path_effects=HALO)
 
 
 @default_style

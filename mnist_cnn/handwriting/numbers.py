@@ -20,7 +20,7 @@ from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import between_bars, ink_density, sides
 from mnist_cnn.handwriting.pieces import Piece, find_pieces, text_lines, without_frames, without_lines
-from mnist_cnn.model import SURE, TYPICAL, judge_scores, predict, typicality
+from mnist_cnn.model import SURE, TYPICAL, in_words, judge_scores, predict, typicality
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
@@ -39,7 +39,7 @@ BETTER = 0.4  # by so much must another reading be better
 PAGE = 3  # digits, at least, of a page that lies on its side
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
-SPACE, SPACES = 1.0, 2.5  # between two numbers, at least; and in gaps between the digits of a line
+SPACE, SPACES = 0.6, 2.2  # between two numbers, at least; and in gaps between the digits of a line
 
 
 class Digit(NamedTuple):
@@ -58,19 +58,45 @@ class Digit(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What stands in a picture: the text, its digits in reading order, and what was left out as no digit."""
+    """What stands in a picture."""
 
-    text: str
-    digits: list
-    left_out: list
+    lines: list  # of text, from top to bottom: a list of Digit each, from left to right
+    left_out: list  # Digit: what the network takes for no digit, and what the frame cuts off beside whole ones
+    class_names: list
+
+    @property
+    def digits(self):
+        """All digits, in reading order."""
+        return [digit for line in self.lines for digit in line]
+
+    @property
+    def text(self):
+        """The digits, with a space where two numbers are apart, and a line break between lines."""
+        return "\n".join(self._text(line) for line in self.lines)
+
+    def in_words(self):
+        """The text with a question mark after each digit that is doubtful; of a single digit, the answer in words."""
+        if len(self.digits) == 1 or (self.left_out and not self.digits):
+            digit = (self.digits or self.left_out)[0]
+            words = in_words(digit.probabilities, self.class_names, digit.typicality)
+            return words + " (cut off)" * digit.cut_off
+        return "\n".join(self._text(line, "?") for line in self.lines)
+
+    def _text(self, line, mark=""):
+        height = np.median([digit.box[3] - digit.box[1] for digit in line])
+        gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
+        apart = max(SPACE * height, SPACES * np.median(gaps)) if gaps else 0
+        spaces = [" " if gap > apart else "" for gap in [0, *gaps]]
+        names = [self.class_names[digit.label] + mark * digit.doubtful for digit in line]
+        return "".join(space + name for space, name in zip(spaces, names, strict=True))
 
 
-def read_numbers(model, picture):
+def read_numbers(model, picture, class_names="0123456789"):
     """Read all digits in a picture: one, a number, lines of numbers, or a page of them.
 
-    model: MNIST_CNN of digits, with a trained judge.
+    model: MNIST_CNN with a trained judge; class_names: a string for each class.
     picture: as for `to_mnist`. A page may lie on its side.
-    Returns a Reading. In its text, a space stands where two numbers are apart, and a line break between lines.
+    Returns a Reading.
     Raises ValueError as `to_mnist` does, for a picture that is not valid or has no ink.
     """
     pixels = pixels_of(picture)
@@ -92,8 +118,14 @@ def read_numbers(model, picture):
     if cropped:  # to the ink, which the frame does not cut then
         lines = [[digit._replace(cut_off=False) for digit in line] for line in lines]
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
-    places = lambda digit: _turned_back(digit.box, turns, ink.shape) + np.tile([columns.start, rows.start], 2)
-    return _reading([[digit._replace(box=tuple((scale * places(digit)).tolist())) for digit in line] for line in lines])
+    corner = np.tile([columns.start, rows.start], 2)
+    place = lambda digit: tuple((scale * (_turned_back(digit.box, turns, ink.shape) + corner)).tolist())
+    lines = [[digit._replace(box=place(digit)) for digit in line] for line in lines]
+    whole = any(digit.typicality >= REFUSED and not digit.cut_off for line in lines for digit in line)
+    is_read = lambda digit: digit.typicality >= REFUSED and not (whole and digit.cut_off)
+    kept = [[digit for digit in line if is_read(digit)] for line in lines]
+    left_out = [digit for line in lines for digit in line if not is_read(digit)]
+    return Reading([line for line in kept if line], left_out, list(class_names))
 
 
 def _score(reading):
@@ -147,8 +179,19 @@ def _worth(digit, doubt, height):
 
 def _inked(piece, height):
     """The piece with strokes as broad as MNIST's."""
-    ink = with_pen(piece.ink, height)
-    return piece._replace(ink=F.interpolate(ink[None, None], piece.ink.shape, mode="area")[0, 0].numpy())
+    wide = math.ceil(height / 20)  # a thin stroke may grow by so much
+    padded = np.pad(piece.ink, wide)
+    ink = with_pen(padded, height)
+    ink = F.interpolate(ink[None, None], padded.shape, mode="area")[0, 0].numpy()
+    return _trimmed(piece.top - wide, piece.left - wide, ink, 0.0) or piece
+
+
+def _trimmed(top, left, ink, trace=0.3):
+    """A piece without the rows and columns around it that have only traces of ink; None if all have."""
+    rows, columns = (np.flatnonzero((ink > trace).any(axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return None
+    return Piece(top + rows[0], left + columns[0], ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
 def _parts(atom, answer, height):
@@ -161,14 +204,9 @@ def _parts(atom, answer, height):
     places = cuts(piece.ink, height)
     column = np.arange(piece.ink.shape[1])
     side = sum((column > where[:, None] for where, _ in places), np.zeros(piece.ink.shape, int))
-    parts = []
-    for k, cost in enumerate([None, *(cost for _, cost in places)]):
-        ink = np.where(side == k, piece.ink, 0)
-        rows, columns = (np.flatnonzero((ink > 0.3).any(axis)) for axis in (1, 0))
-        if len(rows):
-            ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            parts.append(_Atom(Piece(piece.top + rows[0], piece.left + columns[0], ink), cost))
-    return parts
+    costs = [None, *(cost for _, cost in places)]
+    parts = [_trimmed(piece.top, piece.left, np.where(side == k, piece.ink, 0)) for k in range(len(costs))]
+    return [_Atom(part, cost) for part, cost in zip(parts, costs, strict=True) if part]
 
 
 def _spans(atoms, height):
@@ -199,7 +237,7 @@ def _answers(model, atoms, spans, shape):
     doubts = F.softplus(TRUSTED - scores)
     answers = {}
     for k, (span, box, image) in enumerate(found):
-        cut_off = min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0
+        cut_off = bool(min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0)
         digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off)
         answers[span] = digit, doubts[k].item()
     return answers
@@ -225,22 +263,3 @@ def _turned_back(box, turns, shape):
     elif turns == 3:
         left, top, right, bottom = top, shape[0] - right, bottom, shape[0] - left
     return np.array([left, top, right, bottom])
-
-
-def _reading(lines):
-    """The text of the lines, with what is no digit left out."""
-    digits = [digit for line in lines for digit in line]
-    whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in digits)
-    is_read = lambda digit: digit.typicality >= REFUSED and not (whole and digit.cut_off)
-    lines = [line for line in ([digit for digit in line if is_read(digit)] for line in lines) if line]
-    left_out = [digit for digit in digits if not is_read(digit)]
-    return Reading("\n".join(map(_text, lines)), [digit for line in lines for digit in line], left_out)
-
-
-def _text(line):
-    """The digits of a line, with spaces between numbers."""
-    height = np.median([digit.box[3] - digit.box[1] for digit in line])
-    gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
-    apart = max(SPACE * height, SPACES * np.median(gaps)) if gaps else 0
-    words = [" " if gap > apart else "" for gap in [0, *gaps]]
-    return "".join(space + str(digit.label) for space, digit in zip(words, line, strict=True))

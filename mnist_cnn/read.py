@@ -1,0 +1,69 @@
+"""Read the numbers in pictures, from the command line.
+
+    python -m mnist_cnn.read scan.png ~/photographs "notes/*.jpg"
+    python -m mnist_cnn.read scans --csv answers.csv
+
+Prints a line for each picture: its name, its text, and its doubts. The exit status is 1 if a file could not be read.
+"""
+
+import argparse
+import json
+import sys
+from operator import attrgetter
+from pathlib import Path
+
+from mnist_cnn.handwriting import read_pictures, write_answers
+from mnist_cnn.weights import load_weights
+
+WEIGHTS = Path(__file__).parent.parent / "MNIST-MODEL.pth"
+
+
+def main(arguments=None):
+    """Return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m mnist_cnn.read", description="Read the numbers in pictures.")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, a folder or a pattern")
+    parser.add_argument("--weights", default=WEIGHTS, metavar="FILE", help="that workspace.ipynb saved")
+    parser.add_argument("--csv", metavar="FILE", help="write the answers to a table, too")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each picture")
+    options = parser.parse_args(arguments)
+    try:
+        model = load_weights(options.weights)
+        pictures, problems = read_pictures(model, *options.pictures, messages=sys.stderr)
+        if options.csv:
+            write_answers(options.csv, pictures, problems)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for picture in sorted(pictures, key=attrgetter("path")):
+        print(_json(picture) if options.json else _line(picture))
+    return 1 if problems else 0
+
+
+def _line(picture):
+    """The name of a picture, its text in one line, and its doubts."""
+    text, words = (text.replace("\n", " / ") for text in (picture.reading.text, picture.reading.in_words()))
+    doubts = f"   ({words})" if any(digit.doubtful for digit in picture.reading.digits) or not text else ""
+    return f"{picture.path}: {text}{doubts}"
+
+
+def _json(picture):
+    """A picture and its digits as a JSON object."""
+    parts = {"digits": picture.reading.digits, "left out": picture.reading.left_out}
+    digits = {
+        name: [
+            {
+                "answer": picture.reading.class_names[digit.label],
+                "box": digit.box,
+                "probability": round(digit.probabilities.max().item(), 4),
+                "typicality": round(digit.typicality, 3),
+                "doubtful": digit.doubtful,
+            }
+            for digit in part
+        ]
+        for name, part in parts.items()
+    }
+    return json.dumps({"file": picture.path, "text": picture.reading.text, **digits}, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
