@@ -62,7 +62,39 @@ def in_ink(image, height, width=None):
     return np.clip((np.asarray(ink) - 0.5) * max(1, height / 20) + 0.5, 0, 1)
 
 
-def line(rows, columns):
-    """A thin line, (28, 28): around row rows[k] in column k, from columns[0] to before columns[1]."""
-    ink = np.clip(1 - 0.45 * np.abs(np.arange(28)[:, None] - rows), 0, 1)
-    return np.where((np.arange(28) >= columns[0]) & (np.arange(28) < columns[1]), ink, 0)
+def stroke(page, points, pen):
+    """Draw a line through the points (x, y) on a page of ink, float32 (H, W), in place."""
+    height, width = page.shape
+    image = Image.new("L", (2 * width, 2 * height))
+    points = [(2 * x, 2 * y) for x, y in points]
+    ImageDraw.Draw(image).line(points, fill=255, width=max(1, round(2 * pen)), joint="curve")
+    np.maximum(page, np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / 255, out=page)
+
+
+def digit_string(images, labels, kind, rng):
+    """Two to six neighbouring digits of a split, which are by one writer: uint8 (36, W) on black, and the text.
+
+    kind: "wide" gaps, "near" (1 or 2 pixels), "touching", or "overlapping" by 1 or 2 pixels.
+    """
+    n = int(rng.integers(2, 7))
+    first = int(rng.integers(len(images) - n))
+    page = np.zeros((36, 0), np.uint8)
+    for image in images[first : first + n, 0].numpy():
+        image = image[:, np.flatnonzero(image.any(axis=0))]
+        digit = np.pad(image, ((4, 4), (0, 0)))
+        digit = np.roll(digit, int(rng.integers(-2, 3)), axis=0)
+        if kind == "wide" or page.shape[1] == 0:
+            place = page.shape[1] + int(rng.integers(4, 12))
+        elif kind == "near":
+            place = page.shape[1] + int(rng.integers(1, 3))
+        else:  # push it to the left until the ink of two neighbouring rows meets
+            ends = [max(np.flatnonzero(row > 50), default=-99) for row in page]
+            starts = [min(np.flatnonzero(row > 50), default=99) for row in digit]
+            place = max(ndimage.maximum_filter1d(ends, 3) - starts) + 1
+            place -= int(rng.integers(1, 3)) if kind == "overlapping" else 0
+        joined = np.zeros((36, max(page.shape[1], place + digit.shape[1])), np.uint8)
+        joined[:, : page.shape[1]] = page
+        part = joined[:, place : place + digit.shape[1]]
+        np.maximum(part, digit, out=part)
+        page = joined
+    return np.pad(page, ((4, 4), (8, 8))), "".join(map(str, labels[first : first + n].tolist()))

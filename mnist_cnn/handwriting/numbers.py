@@ -34,8 +34,8 @@ LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
 CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
 SKIP = 8.0  # for ink as high as a digit that is left out
-GOOD, BAD = 0.6, -4.0  # mean score per digit from which lines are ink, and below which the page lies on its side
-BETTER = 0.4  # by so much must another reading be better
+GOOD, BAD = -1.5, -4.0  # mean score per digit from which lines are ink, and below which the page lies on its side
+BETTER = 0.8  # by so much must another reading be better
 PAGE = 3  # digits, at least, of a page that lies on its side
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text

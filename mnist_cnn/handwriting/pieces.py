@@ -97,14 +97,26 @@ def without_frames(mask):
 
 
 def without_lines(mask):
-    """Remove long straight lines from pieces that have level ones, but keep the strokes that cross them."""
+    """Remove long straight lines from the pieces that they cross or box, but keep the strokes that cross them.
+
+    A piece has such lines if level ones reach beyond the rest of it at both ends: the bar of a 7 does not.
+    """
     labels, boxes, _ = _components(mask)
     if not boxes:
         return mask
     length = max(8, round(LONG * max(rows.stop - rows.start for rows, _ in boxes)))
     level = _lines(mask, length)
     lined = np.isin(labels, np.unique(labels[level])) & mask
-    return mask & ~level & ~_lines(lined.T, length).T
+    lines = level | _lines(lined.T, length).T
+    for number in np.unique(labels[level]):
+        place = boxes[number - 1]
+        own = labels[place] == number
+        parts, _, areas = _components(own & ~lines[place])
+        if len(areas):
+            ends = [np.flatnonzero(part.any(axis=0)) for part in (own & level[place], parts == areas.argmax() + 1)]
+            if not (ends[0][0] < ends[1][0] - 1 and ends[0][-1] > ends[1][-1] + 1):
+                lines[place] &= ~own
+    return mask & ~lines
 
 
 def _lines(mask, length):
