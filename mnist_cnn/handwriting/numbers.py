@@ -19,7 +19,7 @@ from mnist_cnn.handwriting.convert import pixels_of, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import between_bars, ink_density, sides
-from mnist_cnn.handwriting.pieces import Piece, find_pieces, text_lines, without_frames, without_lines
+from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
 from mnist_cnn.model import SURE, TYPICAL, in_words, judge_scores, predict, typicality
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
@@ -34,8 +34,7 @@ LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
 CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
 SKIP = 8.0  # for ink as high as a digit that is left out
-GOOD, BAD = -1.5, -4.0  # mean score per digit from which lines are ink, and below which the page lies on its side
-BETTER = 0.8  # by so much must another reading be better
+BAD = -4.0  # mean score per digit below which the page may lie on its side
 PAGE = 3  # digits, at least, of a page that lies on its side
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
@@ -106,10 +105,6 @@ def read_numbers(model, picture, class_names="0123456789"):
     cropped = all(side.any() for side in sides(mask))
     mask = without_frames(mask)
     (score, lines), turns = _read(model, ink, mask), 0
-    if score < GOOD:
-        rest = without_lines(mask)
-        if rest.any() and not np.array_equal(rest, mask):
-            score, lines = max((score + BETTER, lines), _read(model, ink, rest), key=_score)
     if score < BAD:
         for quarters in (1, 3):
             turned = _read(model, *(np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask)))
@@ -121,10 +116,12 @@ def read_numbers(model, picture, class_names="0123456789"):
     corner = np.tile([columns.start, rows.start], 2)
     place = lambda digit: tuple((scale * (_turned_back(digit.box, turns, ink.shape) + corner)).tolist())
     lines = [[digit._replace(box=place(digit)) for digit in line] for line in lines]
-    whole = any(digit.typicality >= REFUSED and not digit.cut_off for line in lines for digit in line)
-    is_read = lambda digit: digit.typicality >= REFUSED and not (whole and digit.cut_off)
+    found = [digit for line in lines for digit in line]
+    typical = any(digit.typicality >= REFUSED for digit in found)  # or else what is there is shown as doubtful
+    whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
+    is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
     kept = [[digit for digit in line if is_read(digit)] for line in lines]
-    left_out = [digit for line in lines for digit in line if not is_read(digit)]
+    left_out = [digit for digit in found if not is_read(digit)]
     return Reading([line for line in kept if line], left_out, list(class_names))
 
 
@@ -197,6 +194,8 @@ def _trimmed(top, left, ink, trace=0.3):
 def _parts(atom, answer, height):
     """Cut a piece wherever digits may touch, unless it is clearly one digit."""
     piece = atom.piece
+    if len(piece.ink) < SLIGHT * height:
+        return [atom]
     if answer:
         probability, typical = answer[0].probabilities.max().item(), answer[0].typicality
         if probability > CLEAR[0] and typical > CLEAR[1]:

@@ -12,7 +12,9 @@ SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a di
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
-LONG = 0.75  # straight runs longer than this are lines, not strokes
+BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
+HOLLOW = 0.5  # and less ink than this in all
+LONG = 0.4  # runs longer than this are the lines of a box; in its own width
 STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
 
 
@@ -93,40 +95,35 @@ def without_frames(mask):
         inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > INSIDE * (y1 - y0))
         gone[number] = inside.any() or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
     rest = mask & ~gone[labels]
+    for number in np.flatnonzero(~gone[1:]):
+        own = labels[boxes[number]] == number + 1
+        rest[boxes[number]] &= _unboxed(own) | ~own
     return rest if rest.any() else mask
 
 
-def without_lines(mask):
-    """Remove long straight lines from the pieces that they cross or box, but keep the strokes that cross them.
-
-    A piece has such lines if level ones reach beyond the rest of it at both ends: the bar of a 7 does not.
-    """
-    labels, boxes, _ = _components(mask)
-    if not boxes:
-        return mask
-    length = max(8, round(LONG * max(rows.stop - rows.start for rows, _ in boxes)))
-    level = _lines(mask, length)
-    lined = np.isin(labels, np.unique(labels[level])) & mask
-    lines = level | _lines(lined.T, length).T
-    for number in np.unique(labels[level]):
-        place = boxes[number - 1]
-        own = labels[place] == number
-        parts, _, areas = _components(own & ~lines[place])
-        if len(areas):
-            ends = [np.flatnonzero(part.any(axis=0)) for part in (own & level[place], parts == areas.argmax() + 1)]
-            if not (ends[0][0] < ends[1][0] - 1 and ends[0][-1] > ends[1][-1] + 1):
-                lines[place] &= ~own
-    return mask & ~lines
+def _unboxed(own):
+    """A piece without the box that its digits touch: straight lines along all four sides, which strokes may cross."""
+    band = [max(2, round(BAND * side)) for side in own.shape]
+    rims = own[: band[0]], own[-band[0] :], own[:, : band[1]].T, own[:, -band[1] :].T
+    if own.mean() > HOLLOW or min(rim.any(axis=0).mean() for rim in rims) < CLOSED:
+        return own
+    lines = np.zeros(own.shape, bool)
+    for part, line in ((own, lines), (own.T, lines.T)):
+        level, band = _lines(part), max(2, round(BAND * len(part)))
+        line[:band] |= level[:band]
+        line[-band:] |= level[-band:]
+    rest = own & ~lines
+    inside = rest.any(axis=1).sum() > INSIDE * len(own)
+    return rest if inside else own
 
 
-def _lines(mask, length):
-    """The pixels of nearly level lines of this length."""
-    thick = _runs(mask)
-    joined = ndimage.binary_dilation(mask, np.ones((3, 1)))  # the steps of a line that slopes
-    long = mask & (length <= _runs(joined.T).T)
-    pen = np.median(thick[long]) if long.any() else 0
-    thin = mask & (thick < STEEP * pen)
-    return ndimage.binary_dilation(long & thin & (pen < 0.25 * length), EIGHT_CONNECTED, iterations=2, mask=thin)
+def _lines(own):
+    """The pixels of long, nearly level lines."""
+    thick = _runs(own)
+    joined = ndimage.binary_dilation(own, np.ones((3, 1)))  # the steps of a line that slopes
+    long = own & (LONG * own.shape[1] <= _runs(joined.T).T)
+    thin = own & (thick < STEEP * np.median(thick[long])) if long.any() else long
+    return ndimage.binary_dilation(long & thin, EIGHT_CONNECTED, iterations=2, mask=thin)
 
 
 def _runs(mask):
