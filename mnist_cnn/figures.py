@@ -220,15 +220,15 @@ def _pictures(axes, pictures, **look):
 
 
 @default_style
-def pictures(pictures, columns=4, title=""):
+def pictures(pictures, columns=4, title="", names=True):
     """Pictures with a box around each digit and the answer above it; below, the digits as the network sees them.
 
     A doubtful digit has a dashed box and a question mark, and what was left out a dotted box without an answer.
-    pictures: as `mnist_cnn.handwriting.read_pictures` returns them.
+    pictures: as `mnist_cnn.handwriting.read_pictures` returns them; names: whether to write those of the files.
     """
     columns = min(len(pictures), columns)
     rows = math.ceil(len(pictures) / columns)
-    figure = Figure(figsize=(7.6 / 4 * columns, 3.6 * rows), layout="constrained")
+    figure = Figure(figsize=(1.8 * columns, 3.3 * rows), layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows)
     for axis in axes.flat:
@@ -240,7 +240,7 @@ def pictures(pictures, columns=4, title=""):
         top.imshow(thumbnail, extent=(0, width, height, 0))
         top.set_frame_on(True)
         name = os.path.basename(path)
-        top.set_xlabel(name if len(name) <= 24 else f"{name[:9]}...{name[-12:]}", fontsize=9)
+        top.set_xlabel((name if len(name) <= 24 else f"{name[:9]}...{name[-12:]}") * names, fontsize=9)
         for digit in reading.digits:
             answer = reading.class_names[digit.label] + "?" * digit.doubtful
             _box(top, digit.box, answer, *((VERMILION, "--", 2) if digit.doubtful else (BLUE, "-", 1)))

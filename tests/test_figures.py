@@ -3,11 +3,14 @@
 import matplotlib
 import numpy as np
 import pytest
+import torch
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager, style
 
 from mnist_cnn import figures
+from mnist_cnn.handwriting.folder import Picture
+from mnist_cnn.handwriting.numbers import Digit, Reading
 from tests.helpers import texts_apart
 
 NAMES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
@@ -25,13 +28,28 @@ def test_probabilities():
     texts_apart(figures.probabilities(IMAGES[0], np.eye(10)[9], NAMES, label=0))
 
 
+def picture(name, class_names, doubtful=False):
+    """A picture of two digits, one in each corner, and something that is none."""
+    answers = [digit(0, (5, 5, 40, 60), doubtful), digit(1, (50, 30, 90, 95), False)]
+    reading = Reading([answers], [digit(0, (70, 2, 90, 20), True)], class_names)
+    return Picture(f"folder/{name}", np.full((9, 9, 3), 255, np.uint8), (100, 100), reading)
+
+
+def digit(label, box, cut_off):
+    image = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    return Digit(label, box, image, torch.tensor([0.9, 0.1]), 0.5, cut_off)
+
+
 @pytest.mark.parametrize("count", [1, 8, 20])
 def test_pictures(count):
-    captions = [f"not sure: {one} or {other}" for one, other in PAIRS[:count]]
     names = [f"a rather long name of picture number {i}.jpeg" for i in range(count)]
-    white = np.full((9, 9, 3), 255, np.uint8)
-    texts = texts_apart(figures.pictures([white] * count, IMAGES[:count], captions, names, title=f"{count} of 90"))
-    assert all(f"{i}.jpeg" in texts for i in range(count))
+    shown = [picture(name, ["3", "7"], doubtful=True) for name in names]
+    figure = figures.pictures(shown, title=f"{count} of 90")
+    texts = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    assert all(any(f"{i}.jpeg" in text for text in texts) for i in range(count))
+    assert texts.count("3?7") == count and texts.count("3?") == texts.count("7") == count
+    lines = [patch.get_linestyle() for patch in figure.axes[0].patches]
+    assert sorted(lines) == ["-", "--", ":"]  # sure, doubtful, left out: told apart without colour
 
 
 def test_no_mistakes():
@@ -119,7 +137,7 @@ def draw_everything(names):
         figures.digits(IMAGES[:9], [f"{name}\nas {names[0]}" for name in names * 5][:9], columns=3),
         figures.confusion([[3, 1], [0, 4]], names),
         figures.probabilities(IMAGES[0], [0.2, 0.8], names, label=0),
-        figures.pictures([np.zeros((9, 9, 3), np.uint8)], IMAGES[:1], names[:1], names[1:]),
+        figures.pictures([picture(names[1], names)]),
         figures.attribution(IMAGES[0], IMAGES[:1] / 255, [f"for and against {names[1]}"]),
         figures.embedding(np.eye(4, 2), np.array([0, 1, 0, 1]), np.zeros(4, bool), names),
     ]

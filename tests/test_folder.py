@@ -1,4 +1,4 @@
-"""Many pictures: all of a folder are read, and their answers written as a table."""
+"""Many pictures: all of a folder are read, the least sure first, and their answers written as a table."""
 
 import csv
 import os
@@ -6,11 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from mnist_cnn.handwriting import read_pictures, thumbnail, write_answers
-from mnist_cnn.model import predict
 
 TEN = list("0123456789")
 
@@ -27,10 +25,13 @@ def folder(tmp_path_factory, test_split):
     return folder
 
 
-def test_all_pictures_of_a_folder_are_read_and_a_few_problems_are_told(folder, capsys):
-    pictures, problems = read_pictures(str(folder))
-    assert [os.path.basename(picture.path) for picture in pictures] == [f"digit {i:02}.png" for i in range(30)]
-    assert all(picture.digit.shape == (1, 28, 28) for picture in pictures)
+def test_all_pictures_of_a_folder_are_read_and_a_few_problems_are_told(folder, capsys, model):
+    pictures, problems = read_pictures(model, str(folder))
+    names = [os.path.basename(picture.path) for picture in pictures]
+    assert sorted(names) == [f"digit {i:02}.png" for i in range(30)]
+    certainty = [picture.certainty for picture in pictures]
+    assert certainty == sorted(certainty)
+    assert all(picture.size == (28, 28) and picture.thumbnail.shape == (28, 28, 3) for picture in pictures)
     assert len(problems) == 13 and all(message.startswith(path) for path, message in problems.items())
     out, err = capsys.readouterr()
     assert "43/43" in out and err == ""  # progress
@@ -41,34 +42,41 @@ def test_all_pictures_of_a_folder_are_read_and_a_few_problems_are_told(folder, c
 
 
 @pytest.mark.parametrize("place, count", [("digit 0*.png", 10), ("digit 07.png", 1)])
-def test_a_pattern_or_one_file(folder, place, count, capsys, monkeypatch):
+def test_a_pattern_or_one_file(folder, place, count, capsys, monkeypatch, model):
     monkeypatch.setenv("HOME" if os.name != "nt" else "USERPROFILE", str(folder))
-    pictures, problems = read_pictures(f"~/{place}")
+    pictures, problems = read_pictures(model, f"~/{place}")
     assert len(pictures) == count and not problems
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("place", ["nowhere", "nowhere/*.png", "note 0*.txt"])
-def test_no_picture_at_all_is_an_error(folder, place):
+def test_no_picture_at_all_is_an_error(folder, place, model):
     with pytest.raises(FileNotFoundError, match=r"no picture of a digit at .*: set PICTURES"):
-        read_pictures(str(folder / place))
+        read_pictures(model, str(folder / place))
+
+
+def test_a_place_without_a_picture_is_a_problem(folder, model):
+    pictures, problems = read_pictures(model, str(folder / "digit 07.png"), str(folder / "nowhere"))
+    assert len(pictures) == 1
+    assert problems == {str(folder / "nowhere"): f"{folder / 'nowhere'}: no picture is there"}
 
 
 def test_the_answers_are_a_table(folder, model, tmp_path, test_split):
-    pictures, problems = read_pictures(str(folder))
-    answers, probabilities = predict(model, torch.stack([picture.digit for picture in pictures]))
     names = ["zero, or none", *TEN[1:]]
-    write_answers(tmp_path / "answers.csv", pictures, probabilities, torch.linspace(0, 1, 30), names, problems)
+    pictures, problems = read_pictures(model, str(folder), class_names=names)
+    write_answers(tmp_path / "answers.csv", pictures, problems)
     with open(tmp_path / "answers.csv", encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 43
-    for row, picture, answer, values in zip(rows, pictures, answers, probabilities):
+    for row, picture in zip(rows, pictures):
+        label = names[test_split[1][int(picture.path[-6:-4])]]
         assert row["file"] == picture.path and row["problem"] == ""
-        assert row["answer"] == names[answer]
-        assert float(row["probability"]) == pytest.approx(values.max().item(), abs=1e-4)
-        assert float(row["typicality"]) == pytest.approx(int(picture.path[-6:-4]) / 29, abs=1e-3)
-        assert float(row["second probability"]) == pytest.approx(values.sort().values[-2].item(), abs=1e-4)
-    assert (answers == test_split[1][:30]).all()
+        assert row["text"] == label
+        assert row["digits"] == "1" and int(row["doubtful"]) == picture.reading.digits[0].doubtful
+        assert float(row["least probability"]) == pytest.approx(
+            picture.reading.digits[0].probabilities.max().item(), abs=1e-4
+        )
+        assert float(row["least typicality"]) == pytest.approx(picture.reading.digits[0].typicality, abs=1e-3)
     assert [row["problem"] for row in rows[30:]] == list(problems.values())
 
 
@@ -81,9 +89,8 @@ def test_a_file_name_that_is_no_text(folder, tmp_path, model):
         file.write(data)
     with open(name + b".txt", "wb") as file:
         file.write(b"no picture")
-    pictures, problems = read_pictures(str(tmp_path))
-    _, probabilities = predict(model, pictures[0].digit[None])
-    write_answers(tmp_path / "answers.csv", pictures, probabilities, torch.ones(1), TEN, problems)
+    pictures, problems = read_pictures(model, str(tmp_path))
+    write_answers(tmp_path / "answers.csv", pictures, problems)
     assert r"\udcff.png,2," in (tmp_path / "answers.csv").read_text(encoding="utf-8")
 
 

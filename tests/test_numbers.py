@@ -22,7 +22,7 @@ from tests.helpers import ROOT
 PICTURES = {
     "date-between-lines.jpg": "27112026",
     "phone-number-on-squared-paper.webp": "040 555 1796",
-    "three-lines.jpg": "3 14 159\n26 5 358\n9793 23",
+    "page-of-three-lines.jpg": "3 14 159\n26 5 358\n9793 23",
     "touching-digits.png": "80335",
 }
 

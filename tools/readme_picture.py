@@ -6,34 +6,29 @@ python -m tools.readme_picture
 import io
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 from mnist_cnn import figures, files
-from mnist_cnn.handwriting import read_picture, thumbnail, to_mnist
-from mnist_cnn.model import in_words, predict, typicality
+from mnist_cnn.handwriting import read_pictures
 from mnist_cnn.weights import load_weights
 
 ROOT = Path(__file__).parent.parent
 README_PICTURE = "tools/readme.png"
 PAD_HEIGHT = 400  # pixels of mnist_cnn/sketchpad/sketchpad.png: the paper, the answer and the probabilities
 SHOWN = [
+    "phone-number-on-squared-paper.webp",
     "five-in-pencil-on-squared-paper.webp",
     "two-in-shadow.jpg",
     "nine-in-chalk.jpg",
-    "seven-on-lined-paper.jpg",
-    "six-from-a-paint-program.bmp",
-    "three-white-on-black.png",
+    "touching-digits.png",
+    "page-of-three-lines.jpg",
 ]
 
 
 def compose(model):
-    """Return the picture as a PIL image, with the predictions of this network."""
-    pictures = [read_picture(ROOT / "pictures" / name) for name in SHOWN]
-    digits = torch.stack([to_mnist(picture) for picture in pictures])
-    answers = zip(predict(model, digits)[1], typicality(model, digits))
-    captions = [in_words(probabilities, "0123456789", typical) for probabilities, typical in answers]
-    figure = figures.pictures([thumbnail(picture) for picture in pictures], digits, captions, columns=len(SHOWN))
+    """Return the picture as a PIL image, with the answers of this network."""
+    pictures, _ = read_pictures(model, *(str(ROOT / "pictures" / name) for name in SHOWN))
+    figure = figures.pictures(pictures, columns=len(SHOWN), names=False)
     row = Image.open(io.BytesIO(figure._repr_png_())).convert("RGB")
     pad = Image.open(ROOT / "mnist_cnn" / "sketchpad" / "sketchpad.png").convert("RGB")
     row = row.resize((pad.width, round(row.height * pad.width / row.width)), Image.Resampling.LANCZOS)
