@@ -74,7 +74,7 @@ def stroke(page, points, pen):
 def digit_string(images, labels, kind, rng):
     """Two to six neighbouring digits of a split, which are by one writer: uint8 (36, W) on black, and the text.
 
-    kind: "wide" gaps, "near" (1 or 2 pixels), "touching", or "overlapping" by 1 or 2 pixels.
+    kind: "wide gaps", "near" (1 or 2 pixels), "touching", or "overlapping" by 1 or 2 pixels.
     """
     n = int(rng.integers(2, 7))
     first = int(rng.integers(len(images) - n))
@@ -83,7 +83,7 @@ def digit_string(images, labels, kind, rng):
         image = image[:, np.flatnonzero(image.any(axis=0))]
         digit = np.pad(image, ((4, 4), (0, 0)))
         digit = np.roll(digit, int(rng.integers(-2, 3)), axis=0)
-        if kind == "wide" or page.shape[1] == 0:
+        if kind == "wide gaps" or page.shape[1] == 0:
             place = page.shape[1] + int(rng.integers(4, 12))
         elif kind == "near":
             place = page.shape[1] + int(rng.integers(1, 3))

@@ -60,9 +60,11 @@ def page_of(test_split, rows, height, start=0):
 # --- Numbers and pages ---
 
 
-@pytest.mark.parametrize("kind, floor", [("wide", 0.94), ("near", 0.92), ("touching", 0.82), ("overlapping", 0.4)])
+@pytest.mark.parametrize(
+    "kind, floor", [("wide gaps", 0.91), ("near", 0.91), ("touching", 0.78), ("overlapping", 0.44)]
+)
 def test_strings_of_test_digits_by_one_writer(kind, floor, model, test_split):
-    """The floors are three standard deviations below what 400 strings gave: 97.0, 95.5, 88.5 and 52 percent."""
+    """Of 400 strings, 97, 97, 88 and 59% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""
     rng = np.random.default_rng(0)
     strings = [digit_string(*test_split, kind, rng) for _ in range(100)]
     pictures = [255 - image if k % 2 else image for k, (image, _) in enumerate(strings)]
