@@ -217,7 +217,7 @@ def test_the_playground_shows_a_changed_network(name, test_split, tmp_path):
     wrong = predicted != labels
     names = {"figures": figures, "torch": torch, "TSNE": TSNE, "symbolic_trace": symbolic_trace, "ShapeProp": ShapeProp}
     names |= {"model": model, "images": images, "labels": labels, "wrong": wrong, "mistakes": wrong.nonzero().flatten()}
-    names |= {"INDEX": 7, "CLASS_NAMES": list("0123456789"), "GRAPH_PLOT": tmp_path / "graph.png"}
+    names |= {"image": images[7], "CLASS_NAMES": list("0123456789"), "GRAPH_PLOT": tmp_path / "graph.png"}
     shown = texts_apart(run_cell_of_playground("See the feature maps", names))
     assert all(head.split(",")[0] in shown for head in heads)
     run_cell_of_playground("Map the ", names)
