@@ -246,9 +246,10 @@ def pictures(pictures, columns=4, title="", names=True):
             _box(top, digit.box, answer, *((VERMILION, "--", 2) if digit.doubtful else (BLUE, "-", 1)))
         for digit in reading.left_out:
             _box(top, digit.box, "", GREY, ":", 1.5)
-        seen = [digit.image[0].numpy() for digit in reading.digits or reading.left_out][:MOST_SEEN]
-        across = max(1, round(math.sqrt(1.6 * len(seen))))
-        seen += [np.zeros((28, 28), np.uint8)] * (-len(seen) % across)
+        blank = np.zeros((28, 28), np.uint8)
+        seen = [digit.image[0].numpy() for digit in reading.digits or reading.left_out][:MOST_SEEN] or [blank]
+        across = round(math.sqrt(1.6 * len(seen)))
+        seen += [blank] * (-len(seen) % across)
         bottom.imshow(np.block([seen[k : k + across] for k in range(0, len(seen), across)]), cmap="gray_r")
         bottom.set_title(_wrap(reading.in_words(), 18), fontsize=CAPTION)
         bottom.set_frame_on(True)

@@ -52,6 +52,11 @@ def test_pictures(count):
     assert sorted(lines) == ["-", "--", ":"]  # sure, doubtful, left out: told apart without colour
 
 
+def test_a_picture_in_which_nothing_was_found():
+    nothing = picture("dash.png", ["3", "7"])._replace(reading=Reading([], [], ["3", "7"]))
+    assert not figures.pictures([nothing]).axes[0].patches
+
+
 def test_no_mistakes():
     assert texts_apart(figures.digits(IMAGES[:0], [], title="0 of 0 mistakes")) == "0 of 0 mistakes"
 

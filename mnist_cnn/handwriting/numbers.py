@@ -7,6 +7,7 @@ displacement neural network; LeCun et al. 1998, section VII).
 
 import math
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class Digit(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What stands in a picture."""
+    """The digits of a picture, as text and one by one."""
 
     lines: list  # of text, from top to bottom: a list of Digit each, from left to right
     left_out: list  # Digit: what the network takes for no digit, and what the frame cuts off beside whole ones
@@ -125,10 +126,6 @@ def read_numbers(model, picture, class_names="0123456789"):
     return Reading([line for line in kept if line], left_out, list(class_names))
 
 
-def _score(reading):
-    return reading[0]
-
-
 def _read(model, ink, mask):
     """The best reading of a mask: its mean score per digit, and the digits of each line of text."""
     pieces, height = find_pieces(ink, mask)
@@ -162,7 +159,7 @@ def _read_line(model, pieces, height, shape):
                 score, digits = best[start]
                 score += _worth(digit, doubt, height) - CUT * len(crossed) - CROSSED * sum(crossed)
                 found.append((score, [*digits, digit]))
-        best.append(max(found, key=_score))
+        best.append(max(found, key=itemgetter(0)))
     return best[-1]
 
 

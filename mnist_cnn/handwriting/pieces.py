@@ -103,13 +103,13 @@ def without_frames(mask):
 
 def _unboxed(own):
     """A piece without the box that its digits touch: straight lines along all four sides, which strokes may cross."""
-    band = [max(2, round(BAND * side)) for side in own.shape]
-    rims = own[: band[0]], own[-band[0] :], own[:, : band[1]].T, own[:, -band[1] :].T
+    bands = [max(2, round(BAND * side)) for side in own.shape]
+    rims = [rim for part, band in zip((own, own.T), bands) for rim in (part[:band], part[-band:])]
     if own.mean() > HOLLOW or min(rim.any(axis=0).mean() for rim in rims) < CLOSED:
         return own
     lines = np.zeros(own.shape, bool)
-    for part, line in ((own, lines), (own.T, lines.T)):
-        level, band = _lines(part), max(2, round(BAND * len(part)))
+    for part, line, band in zip((own, own.T), (lines, lines.T), bands):
+        level = _lines(part)
         line[:band] |= level[:band]
         line[-band:] |= level[-band:]
     rest = own & ~lines
