@@ -10,7 +10,7 @@ from matplotlib import font_manager, style
 
 from mnist_cnn import figures
 from mnist_cnn.handwriting.folder import Picture
-from mnist_cnn.handwriting.numbers import Digit, Reading
+from mnist_cnn.handwriting.reading import Digit, Reading
 from tests.helpers import texts_apart
 
 NAMES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]

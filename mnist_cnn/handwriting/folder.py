@@ -11,8 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from mnist_cnn import files
-from mnist_cnn.handwriting.numbers import Reading, read_numbers
+from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.pictures import read_picture
+from mnist_cnn.handwriting.reading import Reading
 
 MANY = 25  # from this many files on, progress is shown
 PROBLEMS = 10  # at most so many are printed

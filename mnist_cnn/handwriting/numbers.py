@@ -1,18 +1,9 @@
-"""Read whole numbers: find the ink, cut it into pieces, and let the network choose which pieces are digits.
-
-The pieces of a line of text, cut wherever digits may touch, are joined to candidates. Each path through the candidates
-is a reading. The best one has the largest sum of scores (Matan et al. 1992, Multi-digit recognition using a space
-displacement neural network; LeCun et al. 1998, section VII).
-"""
+"""Read the numbers in a picture: find the ink, cut it into pieces, and let the network choose which are digits."""
 
 import math
-from itertools import pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
@@ -20,75 +11,14 @@ from mnist_cnn.handwriting.convert import pixels_of, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import between_bars, ink_density, sides
+from mnist_cnn.handwriting.path import best_path, classify, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
-from mnist_cnn.model import SURE, TYPICAL, in_words, judge_scores, predict, typicality
+from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
-WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
 CLEAR = 0.95, 0.02  # probability and typicality from which a piece is a digit, and not cut
-
-# The score of a candidate, fitted to strings of training digits
-DIGIT = 0.8  # for being a digit at all
-PROBABILITY = 4.2  # per unit of the logarithm of the probability
-DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
-LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
-BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
-CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
-SKIP = 8.0  # for ink as high as a digit that is left out
 BAD = -4.0  # mean score per digit below which the page may lie on its side
 PAGE = 3  # digits, at least, of a page that lies on its side
-
-REFUSED = 0.002  # typicality below which a candidate is left out of the text
-SPACE, SPACES = 0.6, 2.2  # between two numbers, at least; and in gaps between the digits of a line
-
-
-class Digit(NamedTuple):
-    """A digit in a picture."""
-
-    label: int
-    box: tuple  # left, top, right, bottom, in the picture's pixels; the last two lie outside
-    image: Tensor  # uint8 (1, 28, 28)
-    probabilities: Tensor  # float32 (classes,)
-    typicality: float
-    cut_off: bool  # by the frame of the picture
-
-    @property
-    def doubtful(self):
-        return self.cut_off or self.typicality < TYPICAL or self.probabilities.max().item() < SURE
-
-
-class Reading(NamedTuple):
-    """The digits of a picture, as text and one by one."""
-
-    lines: list  # of text, from top to bottom: a list of Digit each, from left to right
-    left_out: list  # Digit: what the network takes for no digit, and what the frame cuts off beside whole ones
-    class_names: list
-
-    @property
-    def digits(self):
-        """All digits, in reading order."""
-        return [digit for line in self.lines for digit in line]
-
-    @property
-    def text(self):
-        """The digits, with a space where two numbers are apart, and a line break between lines."""
-        return "\n".join(self._text(line) for line in self.lines)
-
-    def in_words(self):
-        """The text with a question mark after each digit that is doubtful; of a single digit, the answer in words."""
-        if len(self.digits) == 1 or (self.left_out and not self.digits):
-            digit = (self.digits or self.left_out)[0]
-            words = in_words(digit.probabilities, self.class_names, digit.typicality)
-            return words + " (cut off)" * digit.cut_off
-        return "\n".join(self._text(line, "?") for line in self.lines)
-
-    def _text(self, line, mark=""):
-        height = np.median([digit.box[3] - digit.box[1] for digit in line])
-        gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
-        apart = max(SPACE * height, SPACES * np.median(gaps)) if gaps else 0
-        spaces = [" " if gap > apart else "" for gap in [0, *gaps]]
-        names = [self.class_names[digit.label] + mark * digit.doubtful for digit in line]
-        return "".join(space + name for space, name in zip(spaces, names, strict=True))
 
 
 def read_numbers(model, picture, class_names="0123456789"):
@@ -117,13 +47,7 @@ def read_numbers(model, picture, class_names="0123456789"):
     corner = np.tile([columns.start, rows.start], 2)
     place = lambda digit: tuple((scale * (_turned_back(digit.box, turns, ink.shape) + corner)).tolist())
     lines = [[digit._replace(box=place(digit)) for digit in line] for line in lines]
-    found = [digit for line in lines for digit in line]
-    typical = any(digit.typicality >= REFUSED for digit in found)  # or else what is there is shown as doubtful
-    whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
-    is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
-    kept = [[digit for digit in line if is_read(digit)] for line in lines]
-    left_out = [digit for digit in found if not is_read(digit)]
-    return Reading([line for line in kept if line], left_out, list(class_names))
+    return sort_out(lines, class_names)
 
 
 def _read(model, ink, mask):
@@ -142,33 +66,14 @@ class _Atom(NamedTuple):
 
 
 def _read_line(model, pieces, height, shape):
-    """The path through the candidates of a line of text with the largest sum of scores: the sum, and its digits."""
+    """The best reading of a line of text: the sum of its scores, and its digits."""
     whole = [_Atom(_inked(piece, height), None) for piece in pieces]
-    answers = _answers(model, whole, [(k, k + 1) for k in range(len(whole))], shape)
+    answers = classify(model, _candidates(whole, [(k, k + 1) for k in range(len(whole))], shape), height)
     atoms = [part for k, atom in enumerate(whole) for part in _parts(atom, answers.get((k, k + 1)), height)]
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
-    answers = _answers(model, atoms, _spans(atoms, height), shape)
-    best = [(0.0, [])]  # of the atoms before each place
-    for stop in range(1, len(atoms) + 1):
-        score, digits = best[-1]
-        found = [(score - SKIP * min(1, len(atoms[stop - 1].piece.ink) / height), digits)]  # leave the last atom out
-        for start in range(stop):
-            if (start, stop) in answers:
-                digit, doubt = answers[start, stop]
-                crossed = [atom.cut for atom in (atoms[start], *atoms[stop : stop + 1]) if atom.cut is not None]
-                score, digits = best[start]
-                score += _worth(digit, doubt, height) - CUT * len(crossed) - CROSSED * sum(crossed)
-                found.append((score, [*digits, digit]))
-        best.append(max(found, key=itemgetter(0)))
-    return best[-1]
-
-
-def _worth(digit, doubt, height):
-    """The score of a candidate."""
-    left, top, right, bottom = digit.box
-    lower, broader = max(0, LOW - (bottom - top) / height), max(0, (right - left) / height - BROAD)
-    certain = math.log(max(digit.probabilities.max().item(), 1e-4))
-    return DIGIT + PROBABILITY * certain - DOUBT * doubt - LOWER * lower - BROADER * broader
+    boxes = [atom.piece.box for atom in atoms]
+    answers = classify(model, _candidates(atoms, spans(boxes, height), shape), height)
+    return best_path(boxes, [atom.cut for atom in atoms], answers, height)
 
 
 def _inked(piece, height):
@@ -205,38 +110,17 @@ def _parts(atom, answer, height):
     return [_Atom(part, cost) for part, cost in zip(parts, costs, strict=True) if part]
 
 
-def _spans(atoms, height):
-    """Neighbouring atoms that together are no broader than a digit: (start, stop)."""
-    for start in range(len(atoms)):
-        left, right = atoms[start].piece.left, 0
-        for stop in range(start + 1, len(atoms) + 1):
-            left, right = min(left, atoms[stop - 1].piece.left), max(right, atoms[stop - 1].piece.box[2])
-            if right - left > WIDE * height and stop > start + 1:
-                break
-            yield start, stop
-
-
-def _answers(model, atoms, spans, shape):
-    """The network's answers to candidates: {(start, stop): (digit, how far the judge's score falls short)}."""
-    found = []
+def _candidates(atoms, spans, shape):
+    """Atoms joined, centred as in MNIST: {(start, stop): (box, image, whether the frame cuts it off)}."""
+    candidates = {}
     for span in spans:
         box, page = _joined([atom.piece for atom in atoms[slice(*span)]])
         try:
-            found.append((span, box, center(page)))
+            image = center(page)
         except ValueError:  # only traces of ink
             continue
-    if not found:
-        return {}
-    images = torch.stack([image for _, _, image in found])
-    labels, probabilities = predict(model, images)
-    scores, typical = judge_scores(model, images), typicality(model, images)
-    doubts = F.softplus(TRUSTED - scores)
-    answers = {}
-    for k, (span, box, image) in enumerate(found):
-        cut_off = bool(min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0)
-        digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off)
-        answers[span] = digit, doubts[k].item()
-    return answers
+        candidates[span] = box, image, bool(min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0)
+    return candidates
 
 
 def _joined(pieces):

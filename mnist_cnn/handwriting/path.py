@@ -1,0 +1,77 @@
+"""Find the best way to read a line of text, as pieces of ink in a picture or as strokes of a pen.
+
+Neighbouring parts are joined to candidates, which the network classifies. Each path through them is a reading. The best
+one has the largest sum of scores (Matan et al. 1992, Multi-digit recognition using a space displacement neural network;
+LeCun et al. 1998, section VII).
+"""
+
+from operator import itemgetter
+
+import torch
+from torch.nn import functional as F
+
+from mnist_cnn.handwriting.reading import Digit
+from mnist_cnn.model import judge_scores, predict, typicality
+
+WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
+
+# The score of a candidate, fitted to strings of training digits
+DIGIT = 0.8  # for being a digit at all
+PROBABILITY = 4.2  # per unit of the logarithm of the probability
+DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
+LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
+BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
+CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
+SKIP = 8.0  # for ink as high as a digit that is left out
+
+
+def spans(boxes, height):
+    """Neighbouring parts that together are no broader than a digit: (start, stop). boxes: left, top, right, bottom."""
+    for start in range(len(boxes)):
+        left, right = boxes[start][0], 0
+        for stop in range(start + 1, len(boxes) + 1):
+            left, right = min(left, boxes[stop - 1][0]), max(right, boxes[stop - 1][2])
+            if right - left > WIDE * height and stop > start + 1:
+                break
+            yield start, stop
+
+
+def classify(model, candidates, height):
+    """Classify candidates, {(start, stop): (box, image, cut_off)}. Returns {(start, stop): (Digit, score)}."""
+    if not candidates:
+        return {}
+    images = torch.stack([image for _, image, _ in candidates.values()])
+    labels, probabilities = predict(model, images)
+    doubts, typical = F.softplus(TRUSTED - judge_scores(model, images)), typicality(model, images)
+    certain = PROBABILITY * probabilities.amax(1).clamp(min=1e-4).log() - DOUBT * doubts
+    answers = {}
+    for k, (span, (box, image, cut_off)) in enumerate(candidates.items()):
+        digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off)
+        answers[span] = digit, DIGIT + certain[k].item() - _misfit(box, height)
+    return answers
+
+
+def _misfit(box, height):
+    left, top, right, bottom = box
+    return LOWER * max(0, LOW - (bottom - top) / height) + BROADER * max(0, (right - left) / height - BROAD)
+
+
+def best_path(boxes, cuts, answers, height):
+    """The path with the largest sum of scores: the sum, and its list of Digit.
+
+    boxes: of the parts of the line, in order; cuts: for each, the ink that the cut before it crosses, in heights of a
+    digit, or None; answers: as from `classify`.
+    """
+    best = [(0.0, [])]  # of the parts before each place
+    cuts = [*cuts, None]
+    for stop, (_, top, _, bottom) in enumerate(boxes, 1):
+        score, digits = best[-1]
+        found = [(score - SKIP * min(1, (bottom - top) / height), digits)]  # leave the last part out
+        for start in range(stop):
+            if (start, stop) in answers:
+                digit, worth = answers[start, stop]
+                crossed = [cut for cut in (cuts[start], cuts[stop]) if cut is not None]
+                score, digits = best[start]
+                found.append((score + worth - CUT * len(crossed) - CROSSED * sum(crossed), [*digits, digit]))
+        best.append(max(found, key=itemgetter(0)))
+    return best[-1]

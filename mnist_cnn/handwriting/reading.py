@@ -1,0 +1,75 @@
+"""The digits that were read, one by one and as text."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from mnist_cnn.model import SURE, TYPICAL, in_words
+
+REFUSED = 0.002  # typicality below which a candidate is left out of the text
+SPACE, SPACES = 0.6, 2.2  # between two numbers, at least: in heights of a digit, and in gaps between a line's digits
+
+
+class Digit(NamedTuple):
+    """A digit in a picture."""
+
+    label: int
+    box: tuple  # left, top, right, bottom, in the picture's pixels; the last two lie outside
+    image: Tensor  # uint8 (1, 28, 28)
+    probabilities: Tensor  # float32 (classes,)
+    typicality: float
+    cut_off: bool  # by the frame of the picture
+
+    @property
+    def doubtful(self):
+        return self.cut_off or self.typicality < TYPICAL or self.probabilities.max().item() < SURE
+
+
+class Reading(NamedTuple):
+    """The digits of a picture, as text and one by one."""
+
+    lines: list  # of text, from top to bottom: a list of Digit each, from left to right
+    left_out: list  # Digit: what the network takes for no digit, and what the frame cuts off beside whole ones
+    class_names: list
+
+    @property
+    def digits(self):
+        """All digits, in reading order."""
+        return [digit for line in self.lines for digit in line]
+
+    @property
+    def text(self):
+        """The digits, with a space where two numbers are apart, and a line break between lines."""
+        return "\n".join(self._text(line) for line in self.lines)
+
+    def in_words(self):
+        """The text with a question mark after each digit that is doubtful; of a single digit, the answer in words."""
+        if len(self.digits) == 1 or (self.left_out and not self.digits):
+            digit = (self.digits or self.left_out)[0]
+            words = in_words(digit.probabilities, self.class_names, digit.typicality)
+            return words + " (cut off)" * digit.cut_off
+        return "\n".join(self._text(line, "?") for line in self.lines)
+
+    def _text(self, line, mark=""):
+        height = np.median([digit.box[3] - digit.box[1] for digit in line])
+        gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
+        apart = max(SPACE * height, SPACES * np.median(gaps)) if gaps else 0
+        spaces = [" " if gap > apart else "" for gap in [0, *gaps]]
+        names = [self.class_names[digit.label] + mark * digit.doubtful for digit in line]
+        return "".join(space + name for space, name in zip(spaces, names, strict=True))
+
+
+def sort_out(lines, class_names):
+    """Return the Reading of lines of Digit: leave out what the network takes for no digit, or the frame cuts off.
+
+    Nothing is left out if nothing else would stay: what is there is then shown as doubtful.
+    """
+    found = [digit for line in lines for digit in line]
+    typical = any(digit.typicality >= REFUSED for digit in found)
+    whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
+    is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
+    kept = [[digit for digit in line if is_read(digit)] for line in lines]
+    left_out = [digit for digit in found if not is_read(digit)]
+    return Reading([line for line in kept if line], left_out, list(class_names))
