@@ -1,8 +1,12 @@
 """Drawings of digits for the tests: pen strokes, photographs of them, MNIST's digits as crisp ink, lines."""
 
+import random
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
+
+from mnist_cnn.training.drawn_digits import FORMS, _spline
 
 STROKES = {  # digit: its strokes, each a list of points (x, y) from 0 to 1
     0: [[(0.5, 0), (0.2, 0.15), (0.1, 0.5), (0.2, 0.85), (0.5, 1), (0.8, 0.85), (0.9, 0.5), (0.8, 0.15), (0.5, 0)]],
@@ -98,3 +102,30 @@ def digit_string(images, labels, kind, rng):
         np.maximum(part, digit, out=part)
         page = joined
     return np.pad(page, ((4, 4), (8, 8))), "".join(map(str, labels[first : first + n].tolist()))
+
+
+def drawn_number(seed, gap):
+    """One to six digits as strokes on a pad of 1120x560, lists of points, and their text.
+
+    gap: least and greatest distance of two digits, in heights; below 0 they overlap.
+    """
+    chance, rng = random.Random(seed), np.random.default_rng(seed)
+    labels = rng.integers(10, size=rng.integers(1, 7)).tolist()
+    height, right, strokes = min(450, 1000 / len(labels)) * rng.uniform(0.6, 1), 60, []
+    for label in labels:
+        if rng.random() < 0.5:  # as in the training digits that are drawn by program
+            curves = [_spline(len(curve)).numpy()[::3] @ np.array(curve) for curve in FORMS[label](chance.uniform)]
+            for k in range(len(curves) - 1, 0, -1):  # the pen is not lifted where a curve begins at the end of another
+                if np.hypot(*(curves[k - 1][-1] - curves[k][0])) < 0.06:
+                    curves[k - 1 : k + 1] = [np.concatenate(curves[k - 1 : k + 1])]
+        else:
+            curves = [np.array(points) + rng.normal(0, 0.012, (len(points), 2)) for points in STROKES[label]]
+        x, y = np.concatenate(curves).T
+        size = height * rng.uniform(0.85, 1.1) / np.ptp(y)
+        turn = size * np.array([[rng.uniform(0.7, 1.1), 0], [-rng.uniform(-0.1, 0.35), 1]])
+        curves = [(curve - [x.min(), y.min()]) @ turn for curve in curves]
+        left = min(curve[:, 0].min() for curve in curves)
+        corner = [right - left, 60 + height * rng.uniform(0, 0.1)]
+        strokes += [(curve + corner).round(1).tolist() for curve in curves]
+        right = max(curve[:, 0].max() for curve in curves) + corner[0] + height * rng.uniform(*gap)
+    return strokes, "".join(map(str, labels))

@@ -1,12 +1,11 @@
 """Drawing on the pad in a browser: for its tests and for photograph_pad.py."""
 
 import shutil
-from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-DIGITS = {  # strokes of x,y in hundredths of the pad
+DIGITS = {  # strokes of x,y in hundredths of the pad's height
     0: "50,15 33,25 28,50 35,77 50,85 66,75 72,50 66,24 50,15",
     1: "52,12 50,50 48,88",
     2: "30,30 40,17 58,15 69,28 60,50 42,70 27,84 50,82 74,83",
@@ -38,12 +37,13 @@ def answer(page):
 
 
 def draw(page, strokes):
-    """Draw with the mouse on the page's first pad. strokes: arrays (N, 2) of x and y, 0 to 1."""
+    """Draw with the mouse on the page's first pad. strokes: arrays (N, 2) of x and y, 0 to 1 in the middle square."""
     canvas = page.locator(".mnist-sketchpad canvas").first
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     for stroke in strokes:
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        left = box["x"] + (box["width"] - box["height"]) / 2
+        places = [(left + x * box["height"], box["y"] + y * box["height"]) for x, y in stroke]
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
@@ -51,37 +51,19 @@ def draw(page, strokes):
         page.mouse.up()
 
 
+def beside_each_other(*digits):
+    """The strokes of digits, side by side in the whole width of the pad."""
+    wide = 2 / len(digits)  # of the height
+    size = min(0.9, 1.9 * wide)
+    places = [np.array([-0.5 + wide * (k + 0.5) - size / 2, (1 - size) / 2]) for k in range(len(digits))]
+    return [size * stroke + place for digit, place in zip(digits, places, strict=True) for stroke in DIGITS[digit]]
+
+
 def photograph(page):
-    """Draw a 3 on the empty pad of a page opened with FOR_PHOTOGRAPH. Returns a picture of the pad, PNG as bytes."""
-    (corners,) = DIGITS[3]
-    curve = CubicSpline(range(len(corners)), corners)(np.linspace(0, len(corners) - 1, 80))
-    draw(page, [curve])
+    """Draw 372 on the empty pad of a page opened with FOR_PHOTOGRAPH. Returns a picture of the pad, PNG as bytes."""
+    for corners in beside_each_other(3, 7, 2):
+        curve = CubicSpline(range(len(corners)), corners)(np.linspace(0, len(corners) - 1, 80))
+        draw(page, [curve])
     page.evaluate("document.activeElement.blur()")  # without the frame around the paper that shows the focus
     answer(page)
     return page.locator(".mnist-sketchpad").screenshot()
-
-
-def drawings(count):
-    """Generate pictures of ink, uint8 (H, W), the longer side 60 to 400: distorted digits, the same each time."""
-    random = np.random.default_rng(0)
-    for i in range(count):
-        strokes = DIGITS[i % 10]
-        if i % 3 == 0:  # not a digit at all
-            strokes = [random.normal(size=(random.integers(2, 9), 2)).cumsum(0)]
-        turned = np.eye(2) + random.normal(scale=0.15, size=(2, 2))
-        strokes = [(stroke + random.normal(scale=0.015, size=stroke.shape)) @ turned for stroke in strokes]
-        low, high = np.min([s.min(0) for s in strokes], axis=0), np.max([s.max(0) for s in strokes], axis=0)
-        length = random.integers(60, 401)
-        pen = random.uniform(0.02, 0.15) * length
-        scale = (length - pen - 3) / (high - low).max()
-        width, height = np.ceil((high - low) * scale + pen + 3).astype(int)
-        ink = np.zeros((height, width), np.float32)
-        y, x = np.ogrid[:height, :width]
-        for stroke in strokes:
-            places = (stroke - low) * scale + pen / 2 + 1
-            for (x0, y0), (x1, y1) in pairwise(places):
-                dx, dy = x1 - x0, y1 - y0
-                along = (((x + 0.5 - x0) * dx + (y + 0.5 - y0) * dy) / (dx**2 + dy**2)).clip(0, 1)
-                distance = np.hypot(x + 0.5 - x0 - along * dx, y + 0.5 - y0 - along * dy)
-                ink = np.maximum(ink, (pen / 2 + 0.5 - distance).clip(0, 1))
-        yield (ink * 255).astype(np.uint8)

@@ -2,10 +2,12 @@
 
 `read_numbers` reads whole numbers, lines and pages: it finds the ink, cuts it into pieces, and lets the network choose
 which of them are digits. `to_mnist` converts a picture of one digit to MNIST's format, without the network.
+`read_strokes` reads what was drawn on a screen.
 
-Both begin with the same steps: `pictures` decodes the file, `convert` gives one tone per pixel, `paper` estimates how
-much ink each pixel has, `ink` and `pieces` tell digits from what surrounds them, `centering` places a digit as in
-MNIST. `cuts` and `numbers` separate digits that touch. `folder` reads many files.
+The first two begin with the same steps: `pictures` decodes the file, `convert` gives one tone per pixel, `paper`
+estimates how much ink each pixel has, `ink` and `pieces` tell digits from what surrounds them, `centering` places a
+digit as in MNIST. `cuts` separates digits that touch, `path` finds the best reading, `reading` is the answer.
+`folder` reads many files.
 """
 
 from mnist_cnn.handwriting.centering import center
@@ -13,5 +15,16 @@ from mnist_cnn.handwriting.convert import to_mnist
 from mnist_cnn.handwriting.folder import read_pictures, thumbnail, write_answers
 from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.pictures import read_picture
+from mnist_cnn.handwriting.strokes import draw_strokes, read_strokes
 
-__all__ = ["center", "read_numbers", "read_picture", "read_pictures", "thumbnail", "to_mnist", "write_answers"]
+__all__ = [
+    "center",
+    "draw_strokes",
+    "read_numbers",
+    "read_picture",
+    "read_pictures",
+    "read_strokes",
+    "thumbnail",
+    "to_mnist",
+    "write_answers",
+]

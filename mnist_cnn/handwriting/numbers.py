@@ -73,7 +73,8 @@ def _read_line(model, pieces, height, shape):
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
     boxes = [atom.piece.box for atom in atoms]
     answers = classify(model, _candidates(atoms, spans(boxes, height), shape), height)
-    return best_path(boxes, [atom.cut for atom in atoms], answers, height)
+    score, path = best_path(boxes, [atom.cut for atom in atoms], answers, height)
+    return score, [answers[span][0] for span in path]
 
 
 def _inked(piece, height):

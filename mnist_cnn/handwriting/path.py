@@ -57,7 +57,7 @@ def _misfit(box, height):
 
 
 def best_path(boxes, cuts, answers, height):
-    """The path with the largest sum of scores: the sum, and its list of Digit.
+    """The path with the largest sum of scores: the sum, and its spans (start, stop).
 
     boxes: of the parts of the line, in order; cuts: for each, the ink that the cut before it crosses, in heights of a
     digit, or None; answers: as from `classify`.
@@ -65,13 +65,13 @@ def best_path(boxes, cuts, answers, height):
     best = [(0.0, [])]  # of the parts before each place
     cuts = [*cuts, None]
     for stop, (_, top, _, bottom) in enumerate(boxes, 1):
-        score, digits = best[-1]
-        found = [(score - SKIP * min(1, (bottom - top) / height), digits)]  # leave the last part out
+        score, path = best[-1]
+        found = [(score - SKIP * min(1, (bottom - top) / height), path)]  # leave the last part out
         for start in range(stop):
             if (start, stop) in answers:
-                digit, worth = answers[start, stop]
                 crossed = [cut for cut in (cuts[start], cuts[stop]) if cut is not None]
-                score, digits = best[start]
-                found.append((score + worth - CUT * len(crossed) - CROSSED * sum(crossed), [*digits, digit]))
+                score, path = best[start]
+                score += answers[start, stop][1] - CUT * len(crossed) - CROSSED * sum(crossed)
+                found.append((score, [*path, (start, stop)]))
         best.append(max(found, key=itemgetter(0)))
     return best[-1]

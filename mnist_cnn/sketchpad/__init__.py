@@ -16,8 +16,8 @@ from string import Template
 import torch
 from torch import nn
 
-from mnist_cnn.handwriting.convert import PEN
-from mnist_cnn.model import SURE, TYPICAL, none_of
+from mnist_cnn.handwriting import path, reading, strokes
+from mnist_cnn.model import none_of
 
 UNCHANGED = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)  # in eval mode they keep all values in their order
 KNOWN = (
@@ -25,6 +25,12 @@ KNOWN = (
     "Dropout, and BatchNorm1d or BatchNorm2d with running statistics"
 )
 MOST_MAPS = 40  # of a layer, to show
+RULES = {  # numbers of read_strokes
+    name: value
+    for module in (path, reading, strokes)
+    for name, value in vars(module).items()
+    if name.isupper() and isinstance(value, (int, float))
+}
 PROBE = torch.linspace(0, 1, 28 * 28).view(1, 1, 28, 28)
 
 
@@ -53,10 +59,8 @@ def html(model, class_names=None):
         "layers": layers,
         "judge": judge,
         "scores": _encode(model.scores),
-        "pen": PEN,
-        "sure": SURE,
-        "typical": TYPICAL,
         "none": none_of(names),
+        "rules": RULES,
     }
     config = json.dumps(config).replace("<", "\\u003c")  # so that no name ends the script
     return Template(_read("fragment.html")).substitute(

@@ -1,123 +1,153 @@
-// From strokes to an answer: strokes -> ink -> a 28x28 digit as in MNIST -> the network. Nothing here touches the page.
+// From strokes to a number: strokes -> candidates for digits -> the network -> the best path. Nothing touches the page.
 
 const SIDE = 28; // side of the network's input, in pixels
-const FIT = 20; // MNIST's digits fit into 20x20 of these pixels
-const DETAIL = 4; // pixels of ink for one of MNIST's pixels
 
 /**
- * Strokes, lists of points [x, y] -> {ink, height, width}: Uint8Array (height, width), 0 is paper. The stroke width
- * becomes `pen` pixels of a digit 20 long, however large the digit was drawn. Returns null while all strokes together
- * are shorter than `shortest`, hardly more than a dot.
+ * The same as mnist_cnn.handwriting.read_strokes: strokes, lists of points [x, y] -> digits, from left to right. A digit
+ * has its strokes, box and image, what `classify` returns for the image, and whether it is `refused`: left out.
  *
- * The ink is computed, not taken from the canvas: some browsers falsify what scripts get from a canvas, to prevent
- * fingerprinting.
+ * rules: the constants of path.py, reading.py, strokes.py and model.py.
  */
-function rasterize(strokes, pen, shortest) {
-  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-  for (const stroke of strokes) {
-    for (const [x, y] of stroke) {
-      left = Math.min(left, x);
-      right = Math.max(right, x);
-      top = Math.min(top, y);
-      bottom = Math.max(bottom, y);
+function readStrokes(strokes, classify, rules) {
+  const sizes = strokes.map((stroke) => boxAround([stroke])).map((box) => Math.max(high(box), wide(box) / rules.WIDE));
+  const long = heaviest(sizes);
+  if (!long) return [];
+  const pen = (rules.PEN / (rules.FIT - rules.PEN)) * long;
+  const height = long + pen;
+  const answer = (part) => {
+    const image = drawStrokes(part, rules);
+    return { strokes: part, box: boxAround(part, pen), image, ...classify(image) };
+  };
+  const parts = oneAboveTheOther(strokes, height, pen, rules);
+  const digits = bestPath(parts, height, pen, answer, rules);
+  if (digits.every(({ refused }) => refused)) return [answer(strokes)]; // all of it is one sign
+  const typical = ({ refused, typical }) => !refused && typical >= rules.REFUSED;
+  return digits.map((digit) => ({ ...digit, refused: digits.some(typical) ? !typical(digit) : digit.refused }));
+}
+
+const wide = ([left, , right]) => right - left;
+const high = ([, top, , bottom]) => bottom - top;
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/** left, top, right, bottom of strokes drawn with a pen */
+function boxAround(strokes, pen = 0) {
+  const box = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of strokes.flat()) {
+    box[0] = Math.min(box[0], x - pen / 2);
+    box[1] = Math.min(box[1], y - pen / 2);
+    box[2] = Math.max(box[2], x + pen / 2);
+    box[3] = Math.max(box[3], y + pen / 2);
+  }
+  return box;
+}
+
+/** The value up to which the smaller values make up half of the sum. */
+function heaviest(values) {
+  const half = sum(values) / 2;
+  let below = 0;
+  return [...values].sort((a, b) => a - b).find((value) => (below += value) >= half);
+}
+
+/** Join strokes to those around, above or below them: a list of lists of strokes, from left to right. */
+function oneAboveTheOther(strokes, height, pen, { ABOVE, INSIDE, LOW }) {
+  const middle = (strokes) => (boxAround(strokes)[0] + boxAround(strokes)[2]) / 2;
+  const parts = [];
+  for (const stroke of [...strokes].sort((a, b) => middle([a]) - middle([b]))) {
+    const last = parts[parts.length - 1] || [];
+    const [box, before] = [boxAround([stroke], pen), boxAround(last, pen)];
+    const [shared, widths] = [Math.min(box[2], before[2]) - Math.max(box[0], before[0]), [wide(box), wide(before)]];
+    const inside = Math.abs(middle([stroke]) - middle(last)) < INSIDE * Math.max(...widths);
+    const above = shared > ABOVE * Math.min(...widths) && Math.min(high(box), high(before)) < LOW * height;
+    if (last.length && (inside || above)) last.push(stroke);
+    else parts.push([stroke]);
+  }
+  return parts;
+}
+
+/** The same as mnist_cnn.handwriting.path.best_path: the digits of the path with the largest sum of scores. */
+function bestPath(parts, height, pen, answer, rules) {
+  const best = [{ score: 0, digits: [] }];
+  for (let stop = 1; stop <= parts.length; stop++) {
+    const skip = rules.SKIP * Math.min(1, high(boxAround(parts[stop - 1], pen)) / height);
+    let found = { digits: best[stop - 1].digits, score: best[stop - 1].score - skip }; // leave the last part out
+    for (let start = stop - 1; start >= Math.max(0, stop - rules.MOST); start--) {
+      const part = parts.slice(start, stop).flat();
+      const box = boxAround(part, pen);
+      if (stop > start + 1 && wide(box) > rules.WIDE * height) break;
+      if (Math.max(wide(box), high(box)) <= 2 * pen) continue; // no more than a dot
+      const digit = answer(part);
+      if (start === stop - 1) found.digits = [...found.digits, { ...digit, refused: true }];
+      const score = best[start].score + worth(digit, height, rules);
+      if (score > found.score) found = { score, digits: [...best[start].digits, digit] };
     }
+    best.push(found);
   }
-  const longest = Math.max(right - left, bottom - top);
-  if (longest < shortest) return null;
-  const scale = ((FIT - pen) * DETAIL) / longest;
-  const radius = (pen * DETAIL) / 2;
-  const margin = radius + 1;
-  const width = Math.ceil((right - left) * scale + 2 * margin);
-  const height = Math.ceil((bottom - top) * scale + 2 * margin);
-  const ink = new Uint8Array(width * height);
+  return best[parts.length].digits;
+}
+
+/** The score of a candidate. */
+function worth({ box, probabilities, judged }, height, rules) {
+  const certain = Math.log(Math.max(1e-4, ...probabilities));
+  const doubt = Math.log1p(Math.exp(rules.TRUSTED - judged));
+  const [lower, broader] = [rules.LOW - high(box) / height, wide(box) / height - rules.BROAD];
+  const misfit = rules.LOWER * Math.max(0, lower) + rules.BROADER * Math.max(0, broader);
+  return rules.DIGIT + rules.PROBABILITY * certain - rules.DOUBT * doubt - misfit;
+}
+
+/** The same as Reading.in_words in Python: of one digit "7, 98%", of more the number, with ? after doubtful ones. */
+function inWords(digits, { names, none, rules }) {
+  const read = digits.filter(({ refused }) => !refused);
+  if (read.length !== 1) return text(read, (digit) => nameOf(digit, names) + mark(digit, rules), rules);
+  const { probabilities, typical } = read[0];
+  const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
+  if (typical < rules.TYPICAL) return `${none} ${names[best]}`;
+  if (probabilities[best] < rules.SURE) return `not sure: ${names[best]} or ${names[other]}`;
+  return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
+}
+
+/** The names of digits, with a space where two numbers are apart. */
+function text(digits, name, { SPACE, SPACES }) {
+  const gaps = digits.slice(1).map(({ box }, i) => Math.max(0, box[0] - digits[i].box[2]));
+  const apart = Math.max(SPACE * median(digits.map(({ box }) => high(box))), SPACES * median(gaps));
+  return digits.map((digit, i) => (i && gaps[i - 1] > apart ? " " : "") + name(digit)).join("");
+}
+
+const nameOf = ({ probabilities }, names) => names[probabilities.indexOf(Math.max(...probabilities))];
+const mark = ({ probabilities, typical }, { SURE, TYPICAL }) =>
+  typical < TYPICAL || Math.max(...probabilities) < SURE ? "?" : "";
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(values.length - 1) >> 1] + sorted[values.length >> 1]) / 2;
+}
+
+/** The same as mnist_cnn.handwriting.draw_strokes: strokes -> pixels (784,) of a digit as in MNIST. */
+function drawStrokes(strokes, { FIT, PEN }) {
+  const box = boxAround(strokes);
+  const scale = (FIT - PEN) / Math.max(wide(box), high(box));
+  const [width, height] = [wide(box), high(box)].map((side) => Math.ceil(side * scale + PEN - 1e-6));
+  const [left, top] = [(width - wide(box) * scale) / 2, (height - high(box) * scale) / 2];
+  const ink = new Float32Array(width * height);
   for (const stroke of strokes) {
-    const points = stroke.map(([x, y]) => [(x - left) * scale + margin, (y - top) * scale + margin]);
-    points.forEach((point, i) => addLine(ink, width, points[Math.max(0, i - 1)], point, radius));
+    const points = stroke.map(([x, y]) => [(x - box[0]) * scale + left, (y - box[1]) * scale + top]);
+    points.forEach((point, i) => addLine(ink, width, points[Math.max(0, i - 1)], point, PEN / 2 + 0.5));
   }
-  return { ink, height, width };
+  return placeByMass(Uint8Array.from(ink, (covered) => Math.floor(255 * Math.min(1, covered) + 0.5)), height, width);
 }
 
 /** Adds a line with round ends to the ink: each pixel is as dark as the line covers it. */
-function addLine(ink, width, [x0, y0], [x1, y1], radius) {
+function addLine(ink, width, [x0, y0], [x1, y1], reach) {
   const [dx, dy] = [x1 - x0, y1 - y0];
   const squared = dx * dx + dy * dy || 1;
-  for (let y = Math.floor(Math.min(y0, y1) - radius); y < Math.max(y0, y1) + radius; y++) {
-    for (let x = Math.floor(Math.min(x0, x1) - radius); x < Math.max(x0, x1) + radius; x++) {
-      const px = x + 0.5 - x0;
-      const py = y + 0.5 - y0;
-      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / squared));
-      const covered = radius + 0.5 - Math.sqrt((px - along * dx) ** 2 + (py - along * dy) ** 2); // hypot is slow
-      if (covered > 0) ink[y * width + x] = Math.max(ink[y * width + x], 255 * Math.min(1, covered));
-    }
+  for (let i = 0; i < ink.length; i++) {
+    const [px, py] = [(i % width) + 0.5 - x0, Math.floor(i / width) + 0.5 - y0];
+    const along = Math.min(1, Math.max(0, (px * dx + py * dy) / squared));
+    const covered = reach - Math.sqrt((px - along * dx) ** 2 + (py - along * dy) ** 2); // hypot is slow
+    ink[i] = Math.max(ink[i], covered);
   }
 }
 
-/** The same as mnist_cnn.handwriting.center: ink (height, width), 0 to 255 -> pixels (784,), or null without ink. */
-function center(ink, height, width) {
-  const box = boxAround(ink, height, width);
-  if (!box) return null;
-  const scale = FIT / Math.max(box.height, box.width);
-  const rows = Math.max(1, Math.floor(box.height * scale + 0.5));
-  const columns = Math.max(1, Math.floor(box.width * scale + 0.5));
-  return placeByMass(resample(ink, width, box, rows, columns), rows, columns);
-}
-
-/** The smallest box around all ink (height, width), or null if there is none. */
-function boxAround(ink, height, width) {
-  let [top, bottom, left, right] = [height, -1, width, -1];
-  for (let i = 0, y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      if (ink[i] === 0) continue;
-      top = Math.min(top, y);
-      bottom = y;
-      left = Math.min(left, x);
-      right = Math.max(right, x);
-    }
-  }
-  return bottom < 0 ? null : { top, left, height: bottom + 1 - top, width: right + 1 - left };
-}
-
-/** The box of the ink -> Uint8Array (rows, columns), as PyTorch's antialiased bilinear interpolation does it. */
-function resample(ink, width, box, rows, columns) {
-  const across = filters(box.width, columns);
-  const down = filters(box.height, rows);
-  const narrow = new Float32Array(box.height * columns);
-  for (let i = 0, y = 0; y < box.height; y++) {
-    const row = (box.top + y) * width + box.left;
-    for (let x = 0; x < columns; x++) narrow[i++] = weightedSum(ink, row + across[x].from, 1, across[x].weights);
-  }
-  const small = new Uint8Array(rows * columns);
-  for (let i = 0, y = 0; y < rows; y++) {
-    const { from, weights } = down[y];
-    for (let x = 0; x < columns; x++) {
-      small[i++] = Math.min(255, Math.floor(weightedSum(narrow, from * columns + x, columns, weights) + 0.5));
-    }
-  }
-  return small;
-}
-
-/** For each of the outputs: the first input that it depends on, and the weights of this one and those after it. */
-function filters(inputs, outputs) {
-  const scale = inputs / outputs;
-  const support = Math.max(1, scale);
-  return Array.from({ length: outputs }, (_, i) => {
-    const middle = scale * (i + 0.5);
-    const from = Math.max(0, Math.trunc(middle - support + 0.5));
-    const to = Math.min(inputs, Math.trunc(middle + support + 0.5));
-    const triangle = (_, j) => Math.max(0, 1 - Math.abs(from + j + 0.5 - middle) / support);
-    const weights = Float64Array.from({ length: to - from }, triangle);
-    const total = weights.reduce((sum, weight) => sum + weight);
-    return { from, weights: weights.map((weight) => weight / total) };
-  });
-}
-
-function weightedSum(values, start, step, weights) {
-  let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += weights[i] * values[start + i * step];
-  return sum;
-}
-
-/** A digit (rows, columns) -> pixels (784,) with its centre of mass in the middle of pixel 14, as in MNIST, or null. */
+/** A digit (rows, columns) -> pixels (784,) with its centre of mass in the middle of pixel 14, as in MNIST */
 function placeByMass(small, rows, columns) {
   let [mass, massX, massY] = [0, 0, 0];
   for (let i = 0, y = 0; y < rows; y++) {
@@ -127,7 +157,6 @@ function placeByMass(small, rows, columns) {
       massY += small[i] * (y + 0.5);
     }
   }
-  if (mass === 0) return null;
   const left = Math.floor(SIDE / 2 + 0.5 - massX / mass + 0.5);
   const top = Math.floor(SIDE / 2 + 0.5 - massY / mass + 0.5);
   const digit = new Uint8Array(SIDE * SIDE);
@@ -171,43 +200,37 @@ function decode(text = "") {
 function convolve(input, layer) {
   const { weight, bias, kernel } = layer;
   const [channels, height, width] = layer.from;
-  const [down, across] = [windows(layer, 0), windows(layer, 1)];
-  const output = new Float32Array(bias.length * down.length * across.length);
-  for (let map = 0, at = 0; map < bias.length; map++) {
-    for (const { start: top, from: y0, to: y1 } of down) {
-      for (const { start: left, from: x0, to: x1 } of across) {
-        let sum = bias[map];
-        for (let channel = 0; channel < channels; channel++) {
-          for (let y = y0; y < y1; y++) {
-            const row = (channel * height + y) * width;
-            const k = ((map * channels + channel) * kernel[0] + y - top) * kernel[1] - left;
-            for (let x = x0; x < x1; x++) sum += input[row + x] * weight[k + x];
-          }
-        }
-        output[at++] = sum;
+  return slide(layer, bias.length, (map, down, across) => {
+    let sum = bias[map];
+    for (let channel = 0; channel < channels; channel++) {
+      for (let y = down.from; y < down.to; y++) {
+        const row = (channel * height + y) * width;
+        const k = ((map * channels + channel) * kernel[0] + y - down.start) * kernel[1] - across.start;
+        for (let x = across.from; x < across.to; x++) sum += input[row + x] * weight[k + x];
       }
     }
-  }
-  return output;
+    return sum;
+  });
 }
 
 /** Max pooling: (channels, height, width) -> (channels, rows, columns) */
 function pool(input, layer) {
   const [channels, height, width] = layer.from;
-  const [down, across] = [windows(layer, 0), windows(layer, 1)];
-  const output = new Float32Array(channels * down.length * across.length).fill(-Infinity);
-  for (let channel = 0, at = 0; channel < channels; channel++) {
-    for (const { from: y0, to: y1 } of down) {
-      for (const { from: x0, to: x1 } of across) {
-        for (let y = y0; y < y1; y++) {
-          const row = (channel * height + y) * width;
-          for (let x = x0; x < x1; x++) output[at] = Math.max(output[at], input[row + x]);
-        }
-        at++;
-      }
+  return slide(layer, channels, (channel, down, across) => {
+    let most = -Infinity;
+    for (let y = down.from; y < down.to; y++) {
+      const row = (channel * height + y) * width;
+      for (let x = across.from; x < across.to; x++) most = Math.max(most, input[row + x]);
     }
-  }
-  return output;
+    return most;
+  });
+}
+
+/** The outputs (count, rows, columns) of a layer, each computed from its window. */
+function slide(layer, count, compute) {
+  const [down, across] = [windows(layer, 0), windows(layer, 1)];
+  const outputs = (map) => down.flatMap((rows) => across.map((columns) => compute(map, rows, columns)));
+  return Float32Array.from(Array.from({ length: count }, (_, map) => outputs(map)).flat());
 }
 
 /** The windows of all outputs along an axis: where each starts, perhaps outside, and its inputs from `from` to `to`. */
@@ -226,8 +249,8 @@ function softmax(logits) {
   return exps.map((exp) => exp / total);
 }
 
-/** The same as mnist_cnn.model.typicality: the judge's logits (classes + 1,) -> the share of lower scores. */
-function typicality(logits, scores) {
-  const odds = logits.subarray(0, -1).reduce((sum, logit) => sum + Math.exp(logit - logits[logits.length - 1]), 0);
-  return scores.filter((score) => score < Math.log(odds)).length / scores.length;
+/** The logarithm of the judge's odds that an image is a digit, from its logits (classes + 1,), as in Python. */
+function judgeScore(logits) {
+  const none = logits[logits.length - 1];
+  return Math.log(logits.subarray(0, -1).reduce((odds, logit) => odds + Math.exp(logit - none), 0));
 }

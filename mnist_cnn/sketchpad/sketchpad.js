@@ -1,23 +1,38 @@
 // The drawing pad: draws the strokes, shows what the network makes of them, and listens to mouse, finger and keyboard.
 // __init__.py puts this file into one <script>, after recognize.js and before a call of `start`.
 
-const PAD = 560; // side of the drawing in its own units; the page shows it at about half this size
-const STEP = PAD / SIDE; // how far an arrow key moves the pen; a drawing shorter than this is only a dot
+const [WIDTH, HEIGHT] = [1120, 560]; // of the drawing in its own units; the page shows it at about half this size
+const STEP = HEIGHT / SIDE; // how far an arrow key moves the pen
 const FINEST = 1; // points closer to the last one are left out: some pens report a thousand per second
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const ERASERS = ["Escape", "Delete", "Backspace"];
-const LABEL = "Drawing pad. Arrow keys move the pen, space lowers or raises it, Control Z undoes, Escape clears.";
+const KEYS = "arrow keys move the pen, space lowers and raises it, Ctrl+Z undoes, Escape clears.";
+const KNOWN = 1000; // images whose answers are kept: only the last digit of a number changes while it is drawn
 
 /**
  * Puts a pad into the element `root`.
  *
- * config: {names, layers, judge, scores, mean, std, pen, sure, typical, none}, as __init__.py writes it: the classes'
- * names, both networks (see `network` and `typicality`), the stroke width of ink (see `rasterize`), and mnist_cnn.model's
- * SURE, TYPICAL and `none_of`.
+ * config: {names, none, layers, judge, scores, mean, std, rules}, as __init__.py writes it: the classes' names and
+ * mnist_cnn.model.none_of them, both networks (see `network`), the judge's scores of digits, and the constants of the
+ * reading (see `readStrokes`).
  */
 function start(root, config) {
   const [run, judge, scores] = [network(config.layers, config), network(config.judge, config), decode(config.scores)];
-  const classify = (pixels) => ({ ...run(pixels), typical: typicality(judge(pixels).logits, scores) });
+  const known = new Map();
+  const classify = (image) => {
+    const key = String.fromCharCode(...image);
+    if (known.size > KNOWN) known.clear();
+    if (!known.has(key)) {
+      const [{ logits, maps }, judged] = [run(image), judgeScore(judge(image).logits)];
+      const typical = scores.filter((score) => score < judged).length / scores.length;
+      known.set(key, { logits, probabilities: softmax(logits), maps, judged, typical });
+    }
+    return known.get(key);
+  };
+  const read = (strokes) => {
+    const box = boxAround(strokes);
+    return Math.max(wide(box), high(box)) < STEP ? [] : readStrokes(strokes, classify, config.rules); // hardly a dot
+  };
   const view = build(root, config);
   const drawing = new Drawing();
   let frame = 0;
@@ -25,19 +40,19 @@ function start(root, config) {
     if (frame) return; // however many events come, the pad is rendered once per frame
     frame = requestAnimationFrame(() => {
       frame = 0;
-      render(view, drawing, classify, config);
+      render(view, drawing, read(drawing.strokes), config, refresh);
     });
   };
   listenToPointer(view.paper, drawing, refresh);
   listenToButtonsAndKeys(root, view, drawing, refresh);
   keepKeysFromJupyterLab(root);
-  root.sketchpad = { classify, center }; // for tests
+  root.sketchpad = { classify, read, words: (digits) => inWords(digits, config) }; // for tests
   refresh();
 }
 
 // --- The drawing ---
 
-const inside = (value) => Math.min(PAD, Math.max(0, value));
+const inside = (value, end) => Math.min(end, Math.max(0, value));
 
 /** The strokes and what draws them. */
 class Drawing {
@@ -45,10 +60,12 @@ class Drawing {
   earlier = []; // `strokes` before each change, for undo
   pointer = null; // the id of the mouse, finger or stylus that is drawing
   pen = null; // the keyboard's pen: {x, y, down}
+  chosen = null; // a stroke of the digit whose probabilities are shown, if it is not the last one
 
   change(strokes) {
     this.earlier.push(this.strokes);
     this.strokes = strokes;
+    this.chosen = null;
   }
 
   begin(point) {
@@ -75,16 +92,17 @@ class Drawing {
   undo() {
     this.lift();
     this.strokes = this.earlier.pop() || [];
+    this.chosen = null;
   }
 
   takePen() {
-    this.pen = this.pen || { x: PAD / 2, y: PAD / 2, down: false };
+    this.pen = this.pen || { x: WIDTH / 2, y: HEIGHT / 2, down: false };
   }
 
   movePen([dx, dy]) {
     this.takePen();
-    this.pen.x = inside(this.pen.x + STEP * dx);
-    this.pen.y = inside(this.pen.y + STEP * dy);
+    this.pen.x = inside(this.pen.x + STEP * dx, WIDTH);
+    this.pen.y = inside(this.pen.y + STEP * dy, HEIGHT);
     if (this.pen.down) this.extend([this.pen.x, this.pen.y]);
   }
 
@@ -105,14 +123,14 @@ function element(tag, attributes, ...children) {
 }
 
 const div = (name, ...children) => element("div", { class: `pad-${name}` }, ...children);
-const button = (text) => element("button", { type: "button" }, text);
+const button = (...children) => element("button", { type: "button" }, ...children);
 const picture = (height, width) => element("canvas", { width, height, class: "pad-picture", "aria-hidden": "true" });
 
 /** Fills `root` with the pad. Returns those of its elements that change or react. */
 function build(root, { names, layers }) {
-  const paper = element("canvas", { width: PAD, height: PAD, tabindex: 0, role: "application", "aria-label": LABEL });
-  const [hint, undo, clear] = [div("hint"), button("Undo"), button("Clear")];
-  const digit = picture(SIDE, SIDE);
+  const size = { width: WIDTH, height: HEIGHT };
+  const paper = element("canvas", { ...size, tabindex: 0, role: "application", "aria-label": `Drawing pad: ${KEYS}` });
+  const [hint, undo, clear, digits] = [div("hint"), button("Undo"), button("Clear"), div("digits")];
   const answer = element("div", { class: "pad-answer", role: "status" });
   const bars = names.map((name) => {
     const [fill, number] = [div("fill"), div("number")];
@@ -120,53 +138,59 @@ function build(root, { names, layers }) {
   });
   const noted = layers.filter(({ note }) => note);
   const maps = noted.map(({ shown: [count, ...sides] }) => Array.from({ length: count }, () => picture(...sides)));
-  const says = div("says", digit, div("text", div("note", "The network sees and says"), answer));
   root.replaceChildren(
+    div("paper", paper, hint),
+    div("tools", undo, clear),
     div(
-      "top",
-      div("left", div("paper", paper, hint), div("tools", undo, clear)),
-      div("right", says, div("bars", ...bars.map(({ row }) => row))),
+      "says",
+      div("left", div("note", "The network says"), answer, div("note", "and sees"), digits),
+      div("bars", ...bars.map(({ row }) => row)),
     ),
     ...noted.flatMap(({ note }, i) => [div("note", note), div("maps", ...maps[i])]),
-    div("note", "Without a mouse: arrow keys move the pen, space lowers and raises it, Ctrl+Z undoes, Escape clears."),
+    div("note", `Without a mouse: ${KEYS}`),
   );
-  return { paper, hint, undo, clear, digit, answer, bars, maps };
+  return { paper, hint, undo, clear, digits, answer, bars, maps };
 }
 
-/** Shows the drawing, the network's input, its feature maps and its answer. */
-function render(view, { strokes, pen }, classify, config) {
+/** Shows the drawing, the answer, the digits and, of one of them, the feature maps and probabilities. */
+function render(view, drawing, digits, config, refresh) {
+  const { strokes, pen, chosen } = drawing;
   const blue = getComputedStyle(view.paper).getPropertyValue("--blue");
-  drawStrokes(view.paper, strokes);
+  drawPaper(view.paper, strokes);
   if (pen && document.activeElement === view.paper) drawPen(view.paper, pen, blue);
-  view.hint.textContent = strokes.length ? "" : "Draw here";
-
-  const ink = rasterize(strokes, config.pen, STEP);
-  const digit = ink && center(ink.ink, ink.height, ink.width);
-  const { maps, logits, typical } = digit ? classify(digit) : {};
-  view.digit.classList.toggle("pad-black", digit !== null);
-  paint([view.digit], digit, "white");
-  view.maps.forEach((canvases, i) => paint(canvases, maps && maps[i], blue));
-  showAnswer(view, logits ? softmax(logits) : null, typical, config);
-}
-
-/** Shows the probabilities (classes,), or none if they are null. */
-function showAnswer(view, probabilities, typical, config) {
-  const answer = probabilities ? inWords(probabilities, typical, config) : "";
+  view.hint.textContent = strokes.length ? "" : "Draw a digit or a number here";
+  const answer = digits.length ? inWords(digits, config) : "";
   if (view.answer.textContent !== answer) view.answer.textContent = answer; // screen readers announce each new text
+  const stroke = chosen || strokes[strokes.length - 1];
+  const shown = digits.find((digit) => digit.strokes.includes(stroke)) || digits[digits.length - 1];
+  showDigits(view.digits, digits, shown, config, (digit) => {
+    drawing.chosen = digit.strokes[0];
+    refresh();
+  });
+  const { maps, probabilities } = shown || {};
+  view.maps.forEach((canvases, i) => paint(canvases, maps && maps[i], blue));
   view.bars.forEach(({ row, fill, number }, i) => {
     const percent = probabilities ? 100 * probabilities[i] : 0;
     fill.style.width = `${percent}%`;
     number.textContent = probabilities ? `${percent.toFixed(1)}%` : "";
-    row.classList.toggle("pad-best", probabilities !== null && probabilities[i] === Math.max(...probabilities));
+    row.classList.toggle("pad-best", Boolean(shown) && probabilities[i] === Math.max(...probabilities));
   });
 }
 
-/** The same as mnist_cnn.model.in_words: "7, 98%", "not sure: 4 or 9" or "no digit? 4". */
-function inWords(probabilities, typicality, { names, sure, typical, none }) {
-  const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
-  if (typicality < typical) return `${none} ${names[best]}`;
-  if (probabilities[best] < sure) return `not sure: ${names[best]} or ${names[other]}`;
-  return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
+/** Shows the network's input for each digit, on a button with its answer. The one of the digit `shown` is pressed. */
+function showDigits(list, digits, shown, { names, none, rules }, choose) {
+  const count = Math.max(1, digits.length);
+  while (list.children.length < count) list.append(button(picture(SIDE, SIDE), ""));
+  while (list.children.length > count) list.lastChild.remove();
+  [...list.children].forEach((child, i) => {
+    const digit = digits[i];
+    child.firstChild.classList.toggle("pad-black", Boolean(digit));
+    paint([child.firstChild], digit && digit.image, "white");
+    child.lastChild.textContent = !digit ? "" : digit.refused ? none : nameOf(digit, names) + mark(digit, rules);
+    child.setAttribute("aria-pressed", Boolean(digit) && digit === shown);
+    child.disabled = digits.length < 2;
+    child.onclick = () => choose(digit);
+  });
 }
 
 /** Paints the first maps (count, height, width) >= 0 on canvases: the largest value opaque, 0 or none transparent. */
@@ -184,9 +208,9 @@ function paint(canvases, maps, colour) {
   });
 }
 
-function drawStrokes(canvas, strokes) {
+function drawPaper(canvas, strokes) {
   const brush = canvas.getContext("2d");
-  brush.clearRect(0, 0, PAD, PAD);
+  brush.clearRect(0, 0, WIDTH, HEIGHT);
   Object.assign(brush, { lineWidth: 30, lineCap: "round", lineJoin: "round", strokeStyle: "#111" });
   for (const stroke of strokes) {
     brush.beginPath();
@@ -212,7 +236,8 @@ function drawPen(canvas, { x, y, down }, colour) {
 function listenToPointer(paper, drawing, refresh) {
   const at = ({ clientX, clientY }) => {
     const box = paper.getBoundingClientRect();
-    return [inside(((clientX - box.left) * PAD) / box.width), inside(((clientY - box.top) * PAD) / box.height)];
+    const along = (place, start, length, end) => inside(((place - start) * end) / length, end);
+    return [along(clientX, box.left, box.width, WIDTH), along(clientY, box.top, box.height, HEIGHT)];
   };
   paper.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || paper.hasPointerCapture(drawing.pointer)) return; // no palm draws beside the stylus
