@@ -22,7 +22,7 @@ DIGITS = {
     for digit, text in DIGITS.items()
 }
 PHOTOGRAPH = "mnist_cnn/sketchpad/sketchpad.png"
-FOR_PHOTOGRAPH = {"viewport": {"width": 752, "height": 760}, "color_scheme": "light"}  # options of the page
+FOR_PHOTOGRAPH = {"viewport": {"width": 752, "height": 1000}, "color_scheme": "light"}  # options of the page
 
 
 def find_chromium():

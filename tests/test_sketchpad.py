@@ -5,9 +5,11 @@ The same for networks whose layers the reader has changed, which the playground 
 
 import ast
 import copy
+import json
 from base64 import b64encode
 from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -463,3 +465,25 @@ def test_the_committed_picture_shows_the_pad_as_it_is(address, open_page):
         [box.left, box.right, box.top, box.bottom].map(Math.round))"""
     for left, right, top, bottom in page.locator("canvas, .pad-track").evaluate_all(boxes):  # no text in these
         assert difference[top:bottom, left:right].mean() < 3
+
+
+def test_drawings_are_kept_with_what_they_say(address, open_page):
+    page = open_page(address)
+    draw(page, DIGITS[7])
+    label, keep = page.get_by_label("What it says"), page.get_by_role("button", name="Keep")
+    keep.click()  # without a label
+    assert answer(page).startswith("7, ") and page.evaluate("document.activeElement.tagName") == "INPUT"
+    label.press_sequentially("77")
+    label.press("Backspace")  # of the label: it does not clear the drawing
+    keep.click()
+    assert answer(page) == "" and label.input_value() == "7"
+    draw(page, beside_each_other(3, 2))
+    label.fill(' "32" ')
+    keep.click()
+    with page.expect_download() as download:
+        page.get_by_text("Save the drawings (2)").click()
+    assert download.value.suggested_filename == "drawings.json"
+    kept = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert [drawing["label"] for drawing in kept] == ["7", '"32"']
+    assert [len(drawing["strokes"]) for drawing in kept] == [1, 2]
+    assert all(0 <= x <= 1120 and 0 <= y <= 560 for drawing in kept for stroke in drawing["strokes"] for x, y in stroke)

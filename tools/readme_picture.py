@@ -14,7 +14,7 @@ from mnist_cnn.weights import load_weights
 
 ROOT = Path(__file__).parent.parent
 README_PICTURE = "tools/readme.png"
-PAD_HEIGHT = 400  # pixels of mnist_cnn/sketchpad/sketchpad.png: the paper, the answer and the probabilities
+PAD_HEIGHT = 690  # pixels of mnist_cnn/sketchpad/sketchpad.png: the paper, the answer and the probabilities
 SHOWN = [
     "phone-number-on-squared-paper.webp",
     "five-in-pencil-on-squared-paper.webp",

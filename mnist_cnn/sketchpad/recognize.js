@@ -86,8 +86,8 @@ function bestPath(parts, height, pen, answer, rules) {
 }
 
 /** The score of a candidate. */
-function worth({ box, probabilities, judged }, height, rules) {
-  const certain = Math.log(Math.max(1e-4, ...probabilities));
+function worth({ box, sure, judged }, height, rules) {
+  const certain = Math.log(Math.max(1e-4, sure));
   const doubt = Math.log1p(Math.exp(rules.TRUSTED - judged));
   const [lower, broader] = [rules.LOW - high(box) / height, wide(box) / height - rules.BROAD];
   const misfit = rules.LOWER * Math.max(0, lower) + rules.BROADER * Math.max(0, broader);
@@ -97,12 +97,11 @@ function worth({ box, probabilities, judged }, height, rules) {
 /** The same as Reading.in_words in Python: of one digit "7, 98%", of more the number, with ? after doubtful ones. */
 function inWords(digits, { names, none, rules }) {
   const read = digits.filter(({ refused }) => !refused);
-  if (read.length !== 1) return text(read, (digit) => nameOf(digit, names) + mark(digit, rules), rules);
-  const { probabilities, typical } = read[0];
-  const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
+  if (read.length !== 1) return text(read, (digit) => names[digit.best] + mark(digit, rules), rules);
+  const [{ best, other, sure, typical }] = read;
   if (typical < rules.TYPICAL) return `${none} ${names[best]}`;
-  if (probabilities[best] < rules.SURE) return `not sure: ${names[best]} or ${names[other]}`;
-  return `${names[best]}, ${Math.round(100 * probabilities[best])}%`;
+  if (sure < rules.SURE) return `not sure: ${names[best]} or ${names[other]}`;
+  return `${names[best]}, ${Math.round(100 * sure)}%`;
 }
 
 /** The names of digits, with a space where two numbers are apart. */
@@ -112,9 +111,7 @@ function text(digits, name, { SPACE, SPACES }) {
   return digits.map((digit, i) => (i && gaps[i - 1] > apart ? " " : "") + name(digit)).join("");
 }
 
-const nameOf = ({ probabilities }, names) => names[probabilities.indexOf(Math.max(...probabilities))];
-const mark = ({ probabilities, typical }, { SURE, TYPICAL }) =>
-  typical < TYPICAL || Math.max(...probabilities) < SURE ? "?" : "";
+const mark = ({ sure, typical }, { SURE, TYPICAL }) => (typical < TYPICAL || sure < SURE ? "?" : "");
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -149,22 +146,14 @@ function addLine(ink, width, [x0, y0], [x1, y1], reach) {
 
 /** A digit (rows, columns) -> pixels (784,) with its centre of mass in the middle of pixel 14, as in MNIST */
 function placeByMass(small, rows, columns) {
-  let [mass, massX, massY] = [0, 0, 0];
-  for (let i = 0, y = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++, i++) {
-      mass += small[i];
-      massX += small[i] * (x + 0.5);
-      massY += small[i] * (y + 0.5);
-    }
-  }
-  const left = Math.floor(SIDE / 2 + 0.5 - massX / mass + 0.5);
-  const top = Math.floor(SIDE / 2 + 0.5 - massY / mass + 0.5);
+  const place = (i) => [i % columns, Math.floor(i / columns)];
+  const middle = (axis) => small.reduce((total, value, i) => total + value * (place(i)[axis] + 0.5), 0) / sum(small);
+  const [left, top] = [0, 1].map((axis) => Math.floor(SIDE / 2 + 1 - middle(axis)));
   const digit = new Uint8Array(SIDE * SIDE);
-  for (let y = Math.max(0, -top); y < Math.min(rows, SIDE - top); y++) {
-    for (let x = Math.max(0, -left); x < Math.min(columns, SIDE - left); x++) {
-      digit[(top + y) * SIDE + left + x] = small[y * columns + x];
-    }
-  }
+  small.forEach((value, i) => {
+    const [x, y] = [left + place(i)[0], top + place(i)[1]];
+    if (Math.min(x, y) >= 0 && Math.max(x, y) < SIDE) digit[y * SIDE + x] = value;
+  });
   return digit;
 }
 

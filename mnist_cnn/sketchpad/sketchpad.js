@@ -24,8 +24,10 @@ function start(root, config) {
     if (known.size > KNOWN) known.clear();
     if (!known.has(key)) {
       const [{ logits, maps }, judged] = [run(image), judgeScore(judge(image).logits)];
+      const probabilities = softmax(logits);
+      const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
       const typical = scores.filter((score) => score < judged).length / scores.length;
-      known.set(key, { logits, probabilities: softmax(logits), maps, judged, typical });
+      known.set(key, { logits, maps, judged, probabilities, best, other, sure: probabilities[best], typical });
     }
     return known.get(key);
   };
@@ -45,6 +47,7 @@ function start(root, config) {
   };
   listenToPointer(view.paper, drawing, refresh);
   listenToButtonsAndKeys(root, view, drawing, refresh);
+  listenToKeep(view, drawing, refresh);
   keepKeysFromJupyterLab(root);
   root.sketchpad = { classify, read, words: (digits) => inWords(digits, config) }; // for tests
   refresh();
@@ -130,7 +133,9 @@ const picture = (height, width) => element("canvas", { width, height, class: "pa
 function build(root, { names, layers }) {
   const size = { width: WIDTH, height: HEIGHT };
   const paper = element("canvas", { ...size, tabindex: 0, role: "application", "aria-label": `Drawing pad: ${KEYS}` });
-  const [hint, undo, clear, digits] = [div("hint"), button("Undo"), button("Clear"), div("digits")];
+  const [hint, undo, clear, keep] = [div("hint"), button("Undo"), button("Clear"), button("Keep")];
+  const label = element("input", { "aria-label": "What it says", placeholder: "What it says" });
+  const [digits, download] = [div("digits"), element("a", { download: "drawings.json" })];
   const answer = element("div", { class: "pad-answer", role: "status" });
   const bars = names.map((name) => {
     const [fill, number] = [div("fill"), div("number")];
@@ -140,7 +145,8 @@ function build(root, { names, layers }) {
   const maps = noted.map(({ shown: [count, ...sides] }) => Array.from({ length: count }, () => picture(...sides)));
   root.replaceChildren(
     div("paper", paper, hint),
-    div("tools", undo, clear),
+    div("tools", undo, clear, label, keep),
+    download,
     div(
       "says",
       div("left", div("note", "The network says"), answer, div("note", "and sees"), digits),
@@ -149,7 +155,7 @@ function build(root, { names, layers }) {
     ...noted.flatMap(({ note }, i) => [div("note", note), div("maps", ...maps[i])]),
     div("note", `Without a mouse: ${KEYS}`),
   );
-  return { paper, hint, undo, clear, digits, answer, bars, maps };
+  return { paper, hint, undo, clear, label, keep, download, digits, answer, bars, maps };
 }
 
 /** Shows the drawing, the answer, the digits and, of one of them, the feature maps and probabilities. */
@@ -173,7 +179,7 @@ function render(view, drawing, digits, config, refresh) {
     const percent = probabilities ? 100 * probabilities[i] : 0;
     fill.style.width = `${percent}%`;
     number.textContent = probabilities ? `${percent.toFixed(1)}%` : "";
-    row.classList.toggle("pad-best", Boolean(shown) && probabilities[i] === Math.max(...probabilities));
+    row.classList.toggle("pad-best", Boolean(shown) && i === shown.best);
   });
 }
 
@@ -186,7 +192,7 @@ function showDigits(list, digits, shown, { names, none, rules }, choose) {
     const digit = digits[i];
     child.firstChild.classList.toggle("pad-black", Boolean(digit));
     paint([child.firstChild], digit && digit.image, "white");
-    child.lastChild.textContent = !digit ? "" : digit.refused ? none : nameOf(digit, names) + mark(digit, rules);
+    child.lastChild.textContent = !digit ? "" : digit.refused ? none : names[digit.best] + mark(digit, rules);
     child.setAttribute("aria-pressed", Boolean(digit) && digit === shown);
     child.disabled = digits.length < 2;
     child.onclick = () => choose(digit);
@@ -261,13 +267,14 @@ function listenToPointer(paper, drawing, refresh) {
 }
 
 /** The buttons undo and clear; the keyboard draws with a pen that is visible while the paper has the focus. */
-function listenToButtonsAndKeys(root, { paper, undo, clear }, drawing, refresh) {
+function listenToButtonsAndKeys(root, { paper, undo, clear, label }, drawing, refresh) {
   const on = (target, type, act) => target.addEventListener(type, () => (act(), refresh()));
   on(undo, "click", () => drawing.undo());
   on(clear, "click", () => drawing.clear());
   on(paper, "focus", () => drawing.takePen());
   on(paper, "blur", () => drawing.lift());
   root.addEventListener("keydown", (event) => {
+    if (event.target === label) return;
     const control = event.ctrlKey || event.metaKey;
     const onPaper = !control && event.target === paper;
     if (control && event.key === "z") drawing.undo();
@@ -277,6 +284,20 @@ function listenToButtonsAndKeys(root, { paper, undo, clear }, drawing, refresh) 
     else return;
     event.preventDefault(); // the page does not scroll
     event.stopPropagation(); // and the notebook does not take the key for one of its own shortcuts
+    refresh();
+  });
+}
+
+/** Drawings that are kept with what they say become one file: [{"label": "7", "strokes": [[[x, y], ...], ...]}, ...] */
+function listenToKeep({ label, keep, download }, drawing, refresh) {
+  const kept = [];
+  keep.addEventListener("click", () => {
+    if (!label.value.trim() || !drawing.strokes.length) return label.focus();
+    kept.push({ label: label.value.trim(), strokes: drawing.strokes });
+    const rounded = (key, value) => (typeof value === "number" ? Math.round(value) : value);
+    download.href = `data:application/json,${encodeURIComponent(JSON.stringify(kept, rounded))}`;
+    download.textContent = `Save the drawings (${kept.length})`;
+    drawing.clear();
     refresh();
   });
 }
