@@ -234,9 +234,8 @@ def pictures(pictures, columns=4, title="", names=True):
     for axis in axes.flat:
         _hide(axis)
         axis.set_frame_on(False)
-    for top, bottom, (path, thumbnail, (width, height), reading) in zip(
-        axes[::2].ravel(), axes[1::2].ravel(), pictures
-    ):
+    for top, bottom, picture in zip(axes[::2].ravel(), axes[1::2].ravel(), pictures):
+        path, thumbnail, (width, height), reading, label = picture
         top.imshow(thumbnail, extent=(0, width, height, 0))
         top.set_frame_on(True)
         name = os.path.basename(path)
@@ -251,7 +250,8 @@ def pictures(pictures, columns=4, title="", names=True):
         across = round(math.sqrt(1.6 * len(seen)))
         seen += [blank] * (-len(seen) % across)
         bottom.imshow(np.block([seen[k : k + across] for k in range(0, len(seen), across)]), cmap="gray_r")
-        bottom.set_title(_wrap(reading.in_words(), 18), fontsize=CAPTION)
+        wrong = f"\nwrong: {label}" * picture.wrong
+        bottom.set_title(_wrap(reading.in_words(), 18) + wrong, fontsize=CAPTION)
         bottom.set_frame_on(True)
     return figure
 

@@ -43,7 +43,7 @@ def _line(picture):
     """The name of a picture, its text in one line, and its doubts."""
     text, words = (text.replace("\n", " / ") for text in (picture.reading.text, picture.reading.in_words()))
     doubts = f"   ({words})" if any(digit.doubtful for digit in picture.reading.digits) or not text else ""
-    return f"{picture.path}: {text}{doubts}"
+    return f"{picture.path}: {text}{doubts}" + f"   wrong: {picture.label}" * picture.wrong
 
 
 def _json(picture):
@@ -62,7 +62,8 @@ def _json(picture):
         ]
         for name, part in parts.items()
     }
-    return json.dumps({"file": picture.path, "text": picture.reading.text, **digits}, ensure_ascii=False)
+    answer = {"file": picture.path, "text": picture.reading.text, "label": picture.label}
+    return json.dumps({**answer, **digits}, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,35 @@
-"""Many pictures: read the numbers in them, and write the answers as a table."""
+"""Many pictures: read the numbers in them, compare them with their labels, and write the answers as a table."""
 
 import csv
 import io
+import json
 import os
+import re
 import sys
 from glob import escape, glob
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from mnist_cnn import files
+from mnist_cnn.handwriting.convert import to_mnist
+from mnist_cnn.handwriting.labels import TABLE, find_labels
 from mnist_cnn.handwriting.numbers import read_numbers
+from mnist_cnn.handwriting.path import classify
 from mnist_cnn.handwriting.pictures import read_picture
-from mnist_cnn.handwriting.reading import Reading
+from mnist_cnn.handwriting.reading import Reading, sort_out
+from mnist_cnn.handwriting.strokes import read_strokes
+from mnist_cnn.idx import read_idx
 
 MANY = 25  # from this many files on, progress is shown
 PROBLEMS = 10  # at most so many are printed
+IDX = r"images([-.])idx3"  # in the name of a file of images; that of their labels has "labels" and "idx1"
 COLUMNS = [
-    *("file", "text", "in words", "digits", "doubtful", "left out", "least probability", "least typicality", "problem")
+    *("file", "text", "in words", "label", "digits", "doubtful", "left out", "least probability", "least typicality"),
+    "problem",
 ]
 
 
@@ -29,6 +40,12 @@ class Picture(NamedTuple):
     thumbnail: np.ndarray  # uint8 (h, w, 3 or 4)
     size: tuple  # width and height of the picture, in the pixels of the digits' boxes
     reading: Reading
+    label: str | None = None  # what it shows, if that is known
+
+    @property
+    def wrong(self):
+        """Whether the text is not that of the label, apart from spaces and line breaks."""
+        return self.label is not None and "".join(self.reading.text.split()) != "".join(self.label.split())
 
     @property
     def certainty(self):
@@ -38,22 +55,24 @@ class Picture(NamedTuple):
 
 
 def read_pictures(model, *places, class_names="0123456789", messages=None):
-    """Read the numbers in pictures. Prints what is wrong with the files that cannot be read.
+    """Read the numbers in pictures. Prints which files cannot be read, and how many answers differ from the labels.
 
     model, class_names: as for `read_numbers`.
-    places: files, folders, or patterns such as "~/scans/*.jpg"; messages: where to print, by default sys.stdout.
-    Returns (pictures, problems): a list of Picture, the least sure first, and {path: message}, sorted by path.
-    Raises FileNotFoundError if there is no picture of a digit.
+    places: files, folders, or patterns such as "~/scans/*.jpg". A folder may have one folder for each class. A file may
+        also hold many images: the drawings that the pad keeps (JSON), or images in the IDX format beside their labels.
+        `find_labels` says where the labels of pictures are.
+    messages: where to print, by default sys.stdout.
+    Returns (pictures, problems): a list of Picture, and {path: message}, sorted by path. First come wrong answers, the
+    surest first, then the others, the least sure first.
+    Raises FileNotFoundError if there is no picture of a digit, ValueError for a table of labels that is damaged.
     """
     pictures, problems, messages = [], {}, messages or sys.stdout
-    found = {place: _find(place) for place in places}
+    found = {place: _find(place, class_names) for place in places}
     problems |= {place: f"{place}: no picture is there" for place, paths in found.items() if not paths}
     paths = [path for paths in found.values() for path in paths]
     for path in tqdm(paths, unit=" pictures", file=messages, disable=len(paths) < MANY):
         try:
-            pixels = read_picture(path)
-            reading = read_numbers(model, pixels, class_names)
-            pictures.append(Picture(path, thumbnail(pixels), pixels.shape[1::-1], reading))
+            pictures += _read(model, path, class_names)
         except (OSError, ValueError) as error:
             message = str(error) if path in str(error) else f"{path}: {error}"
             problems[path] = message.encode(errors="backslashreplace").decode()  # a file name may be no valid text
@@ -65,15 +84,68 @@ def read_pictures(model, *places, class_names="0123456789", messages=None):
         raise FileNotFoundError(
             f"no picture of a digit at {', '.join(places)}: set PICTURES to the folder or files of yours"
         )
-    return sorted(pictures, key=lambda picture: picture.certainty), problems
+    labels, source = find_labels([picture.path for picture in pictures if picture.label is None], class_names)
+    pictures = [picture._replace(label=labels.get(picture.path, picture.label)) for picture in pictures]
+    if known := [picture for picture in pictures if picture.label is not None]:
+        wrong, source = sum(picture.wrong for picture in known), source or "the files"
+        print(f"{wrong:,} wrong of {len(known):,} with a label, which is in {source}", file=messages)
+    order = lambda picture: (not picture.wrong, -picture.certainty if picture.wrong else picture.certainty)
+    return sorted(pictures, key=order), problems
 
 
-def _find(place):
-    """The sorted paths of a file, of all that is in a folder, or of what fits a pattern."""
+def _read(model, path, class_names):
+    """The pictures in a file: a list of Picture."""
+    if path.endswith(".json"):
+        return list(_drawings(model, path, class_names))
+    if re.search(IDX, path):
+        return list(_idx_images(model, path, class_names))
+    pixels = read_picture(path)
+    reading = read_numbers(model, pixels, class_names)
+    return [Picture(path, thumbnail(pixels), pixels.shape[1::-1], reading)]
+
+
+def _drawings(model, path, class_names):
+    """Each drawing that the pad has kept."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            drawings = [(str(drawing["label"]), drawing["strokes"]) for drawing in json.load(file)]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{path}: expected drawings that the pad has kept, found another file ({error!r})") from None
+    for number, (label, strokes) in enumerate(drawings):
+        reading = read_strokes(model, strokes, class_names)
+        x, y = (max(point[axis] for stroke in strokes for point in stroke) + 30 for axis in (0, 1))
+        page = Image.new("RGB", (int(x), int(y)), "white")
+        for stroke in strokes:
+            ImageDraw.Draw(page).line([tuple(point) for point in stroke], fill="black", width=30, joint="curve")
+        yield Picture(f"{path} {number}", thumbnail(np.asarray(page)), page.size, reading, label)
+
+
+def _idx_images(model, path, class_names):
+    """Each image of an IDX file, with its label from the file beside it. Of 28x28 pixels, it is in MNIST's format."""
+    images, labels = read_idx(path), read_idx(re.sub(IDX, r"labels\1idx1", path))
+    if images.ndim != 3 or labels.shape != images.shape[:1] or not labels.max(initial=0) < len(class_names):
+        raise ValueError(
+            f"{path}: expected images (N, H, W) and N labels below {len(class_names)}, found {images.shape} and "
+            f"{labels.shape} up to {labels.max(initial=0)}"
+        )
+    _, height, width = images.shape
+    convert = (lambda image: torch.from_numpy(image[None])) if (height, width) == (28, 28) else to_mnist
+    candidates = {k: ((0, 0, width, height), convert(image), False) for k, image in enumerate(images)}
+    for k, (digit, _) in classify(model, candidates, height).items():
+        reading = sort_out([[digit]], class_names)
+        yield Picture(f"{path} {k}", thumbnail(images[k]), (width, height), reading, class_names[labels[k]])
+
+
+def _find(place, class_names):
+    """The sorted paths of a file, of all that is in a folder and its folders of classes, or of what fits a pattern."""
     place = os.path.expanduser(place)
     if os.path.isfile(place):
         return [place]
-    return sorted(glob(os.path.join(escape(place), "*") if os.path.isdir(place) else place))
+    found = sorted(glob(os.path.join(escape(place), "*") if os.path.isdir(place) else place))
+    inside = lambda path: sorted(glob(os.path.join(escape(path), "*")))
+    is_class = lambda path: os.path.basename(path) in class_names and os.path.isdir(path)
+    found = [file for path in found for file in (inside(path) if is_class(path) else [path])]
+    return [path for path in found if os.path.basename(path) != TABLE and "idx1" not in os.path.basename(path)]
 
 
 def thumbnail(picture, side=200):
@@ -114,6 +186,7 @@ def row(picture):
         picture.path,
         picture.reading.text,
         picture.reading.in_words(),
+        picture.label,
         len(digits),
         sum(digit.doubtful for digit in digits),
         len(picture.reading.left_out),

@@ -1,5 +1,6 @@
 """Read the numbers in a picture: find the ink, cut it into pieces, and let the network choose which are digits."""
 
+import contextlib
 import math
 from typing import NamedTuple
 
@@ -7,10 +8,10 @@ import numpy as np
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
-from mnist_cnn.handwriting.convert import pixels_of, tone_of, with_pen
+from mnist_cnn.handwriting.convert import pixels_of, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
-from mnist_cnn.handwriting.paper import between_bars, ink_density, sides
+from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
 from mnist_cnn.handwriting.path import best_path, classify, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
@@ -26,10 +27,16 @@ def read_numbers(model, picture, class_names="0123456789"):
 
     model: MNIST_CNN with a trained judge; class_names: a string for each class.
     picture: as for `to_mnist`. A page may lie on its side.
+        A picture of up to 40 pixels a side is of one digit, unless several stand side by side.
     Returns a Reading.
     Raises ValueError as `to_mnist` does, for a picture that is not valid or has no ink.
     """
     pixels = pixels_of(picture)
+    height, width, _ = pixels.shape
+    if max(height, width) <= SMALL:
+        with contextlib.suppress(ValueError):  # several digits, or no ink
+            digit = {0: ((0, 0, width, height), to_mnist(pixels), False)}
+            return sort_out([[classify(model, digit, height)[0][0]]], class_names)
     tone = tone_of(pixels, SIDE)
     rows, columns = between_bars(tone)
     ink, mask = find_ink(*ink_density(tone[rows, columns]))
