@@ -306,7 +306,7 @@ def test_the_command_line(tmp_path, capsys):
     assert [line.rpartition("pictures")[2][1:] for line in out.splitlines()] == [
         f"{name}: {text}" for name, text in zip(names, shown, strict=True)
     ]
-    assert err == ""
+    assert err == "0 wrong of 4 with a label, which is in labels.csv\n"
     (tmp_path / "none.png").write_bytes(b"no picture")
     arguments = [str(tmp_path), str(ROOT / "pictures" / names[0]), "--json", "--csv", str(tmp_path / "a.csv")]
     assert read.main(arguments) == 1

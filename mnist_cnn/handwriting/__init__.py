@@ -7,12 +7,12 @@ which of them are digits. `to_mnist` converts a picture of one digit to MNIST's 
 The first two begin with the same steps: `pictures` decodes the file, `convert` gives one tone per pixel, `paper`
 estimates how much ink each pixel has, `ink` and `pieces` tell digits from what surrounds them, `centering` places a
 digit as in MNIST. `cuts` separates digits that touch, `path` finds the best reading, `reading` is the answer.
-`folder` reads many files.
+`folder` reads many files, and `labels` finds their labels.
 """
 
 from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.convert import to_mnist
-from mnist_cnn.handwriting.folder import read_pictures, thumbnail, write_answers
+from mnist_cnn.handwriting.folder import labelled_digits, read_pictures, thumbnail, write_answers
 from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.pictures import read_picture
 from mnist_cnn.handwriting.strokes import draw_strokes, read_strokes
@@ -20,6 +20,7 @@ from mnist_cnn.handwriting.strokes import draw_strokes, read_strokes
 __all__ = [
     "center",
     "draw_strokes",
+    "labelled_digits",
     "read_numbers",
     "read_picture",
     "read_pictures",

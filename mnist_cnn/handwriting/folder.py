@@ -136,6 +136,18 @@ def _idx_images(model, path, class_names):
         yield Picture(f"{path} {k}", thumbnail(images[k]), (width, height), reading, class_names[labels[k]])
 
 
+def labelled_digits(pictures, class_names="0123456789"):
+    """The digits of pictures that have as many digits as their label: uint8 (N, 1, 28, 28) and int64 (N,)."""
+    images, labels = [torch.zeros(0, 1, 28, 28, dtype=torch.uint8)], []
+    for picture in pictures:
+        label = "".join((picture.label or "").split())
+        names = [label] if label in class_names else list(label)
+        if len(names) == len(picture.reading.digits) and set(names) <= set(class_names):
+            images += [digit.image[None] for digit in picture.reading.digits]
+            labels += [list(class_names).index(name) for name in names]
+    return torch.cat(images), torch.tensor(labels, dtype=torch.int64)
+
+
 def _find(place, class_names):
     """The sorted paths of a file, of all that is in a folder and its folders of classes, or of what fits a pattern."""
     place = os.path.expanduser(place)
