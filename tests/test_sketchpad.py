@@ -189,8 +189,8 @@ def test_an_unknown_layer_is_named_in_a_sentence(layers, named, test_split):
     with pytest.raises(ValueError) as caught:
         sketchpad.html(changed(layers, test_split[0][:9]))
     message = str(caught.value)
-    assert message.startswith("the drawing pad does not know the layer") and named in message
-    assert "it knows Conv2d" in message and "\n" not in message
+    assert message.startswith("the drawing pad and the C header do not know the layer") and named in message
+    assert "they know Conv2d" in message and "\n" not in message
 
 
 def test_a_network_that_is_more_than_its_layers_is_refused():

@@ -161,7 +161,7 @@ function placeByMass(small, rows, columns) {
  * Layers as a function of pixels (784,): Uint8Array, or Float32Array in [0, 1]. It returns logits and maps: the outputs
  * (channels, height, width) of the layers with a `note`.
  *
- * layers: as _describe in __init__.py writes them, in their order. mean, std: of the training pixels in [0, 1].
+ * layers: as describe in layers.py returns them, in their order. mean, std: of the training pixels in [0, 1].
  */
 function network(layers, { mean, std }) {
   const kinds = { convolve, pool, rectify: (values) => values.map((value) => Math.max(0, value)) };
