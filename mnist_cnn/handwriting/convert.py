@@ -30,7 +30,7 @@ def to_mnist(picture):
     Raises ValueError for another shape, dtype or range, for several digits, in one picture or as (3, 28, 28), and if
     there is no ink.
     """
-    tone = tone_of(picture, SIDE)
+    tone = tone_of(pixels_of(picture), SIDE)
     tone = unframed(tone[between_bars(tone)])
     ink = digit_alone(*find_ink(*ink_density(tone)))
     if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
@@ -41,9 +41,9 @@ def to_mnist(picture):
 # --- Pixels of any kind -> one tone per pixel ---
 
 
-def tone_of(picture, side):
-    """One number per pixel, float32 (h, w), for a picture as `to_mnist` takes it, averaged down to h, w <= side."""
-    return _tone(_on_paper(_reduced(pixels_of(picture), side)))
+def tone_of(pixels, side):
+    """One number per pixel, float32 (h, w), for pixels as `pixels_of` returns them, averaged down to h, w <= side."""
+    return _tone(_on_paper(_reduced(pixels, side)))
 
 
 def pixels_of(picture):
@@ -91,31 +91,29 @@ def _are_colours(channels):
 def _reduced(pixels, side):
     """Average square blocks: float32 in [0, 1], sides up to `side`, colours weighted by opacity.
 
-    Works in tiles, so that a huge picture is never copied. A thin stroke becomes faint, and noise becomes fainter too.
+    No copy of the picture is made. A thin stroke becomes faint, and noise becomes fainter too.
     """
-    height, width, channels = pixels.shape
-    step = math.ceil(max(height, width) / side)
     full = {"uint8": 255, "bool": 1}.get(pixels.dtype.name, 1 if pixels.dtype.kind == "f" else 65535)
-    blocks = max(1, 2**19 // step**2)
-    wide = step * min(blocks, math.ceil(width / step))
-    high = step * max(1, blocks * step // wide)
-    out = np.empty((math.ceil(height / step), math.ceil(width / step), channels), np.float32)
-    for top in range(0, height, high):
-        for left in range(0, width, wide):
-            tile = pixels[top : top + high, left : left + wide].astype(np.float32) / full
-            if not (tile.min() >= -1e-6 and tile.max() <= 1.0001):
-                raise ValueError(
-                    f"expected {pixels.dtype} pixels from 0 to {full}, found {tile.min() * full:.6g} to "
-                    f"{tile.max() * full:.6g}: divide floating-point pixels by 255, or pass uint8"
-                )
-            if channels in (2, 4):
-                tile[..., :-1] *= tile[..., -1:]
-            ends = [np.arange(0, length, step) for length in tile.shape[:2]]
-            counts = [np.minimum(step, length - end) for length, end in zip(tile.shape[:2], ends, strict=True)]
-            tile = np.add.reduceat(np.add.reduceat(tile, ends[0], axis=0), ends[1], axis=1)
-            tile /= np.multiply.outer(*counts)[..., None]
-            out[top // step : top // step + len(tile), left // step : left // step + tile.shape[1]] = tile
-    return out * 257 if full == 65535 and out.max() <= 255 / 65535 else out  # 8-bit values stored in 16 bits
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= -1e-6 and high <= 1.0001 * full):
+        raise ValueError(
+            f"expected {pixels.dtype} pixels from 0 to {full}, found {low:.6g} to {high:.6g}: divide floating-point "
+            "pixels by 255, or pass uint8"
+        )
+    blocks = blocks_of(pixels, math.ceil(max(pixels.shape[:2]) / side))
+    means = blocks.mean((1, 3), np.float32) / full
+    if pixels.shape[2] in (2, 4):
+        weighted = np.einsum("hiwjc,hiwj->hwc", blocks[..., :-1], blocks[..., -1], dtype=np.float32, casting="unsafe")
+        means[..., :-1] = weighted / (blocks.shape[1] * blocks.shape[3] * full**2)
+    return means * 257 if full == 65535 and high <= 255 else means  # 8-bit values stored in 16 bits
+
+
+def blocks_of(pixels, step):
+    """A view of pixels (H, W, C) in square blocks: (h, step, w, step, C). Incomplete ones at the edges are left out."""
+    height, width, channels = pixels.shape
+    down, across = min(step, height), min(step, width)
+    whole = pixels[: height // down * down, : width // across * across]
+    return whole.reshape(height // down, down, width // across, across, channels)
 
 
 def _on_paper(colours):

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from mnist_cnn import files
-from mnist_cnn.handwriting.convert import to_mnist
+from mnist_cnn.handwriting.convert import blocks_of, to_mnist
 from mnist_cnn.handwriting.labels import TABLE, find_labels
 from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.path import classify
@@ -167,14 +167,10 @@ def thumbnail(picture, side=200):
     Returns uint8 (h, w, 3 or 4).
     """
     picture = np.atleast_3d(picture)
-    height, width, channels = picture.shape
-    step = max(1, max(height, width) // side)
-    down, across = min(step, height), min(step, width)
-    whole = picture[: height // down * down, : width // across * across]
-    blocks = whole.reshape(height // down, down, width // across, across, channels)
+    blocks = blocks_of(picture, max(1, max(picture.shape[:2]) // side))
     tones = (blocks.mean((1, 3)) * (16 / np.iinfo(picture.dtype).max)).round()
     small = (16 * tones).clip(0, 255).astype(np.uint8)
-    return small[..., [0, 0, 0, 1][: channels + 2]] if channels < 3 else small
+    return small[..., [0, 0, 0, 1][: small.shape[2] + 2]] if small.shape[2] < 3 else small
 
 
 def write_answers(path, pictures, problems):
