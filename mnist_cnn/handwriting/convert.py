@@ -9,9 +9,10 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
-from mnist_cnn.handwriting.ink import digit_alone, find_ink, stroke_width
+from mnist_cnn.handwriting.ink import find_ink, stroke_width
 from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, ink_density, is_bitmap, unframed
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
+from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 
 TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stretched
 ASPECT = 0.7  # width / height of most digits
@@ -32,7 +33,8 @@ def to_mnist(picture):
     """
     tone = tone_of(pixels_of(picture), SIDE)
     tone = unframed(tone[between_bars(tone)])
-    ink = digit_alone(*find_ink(*ink_density(tone)))
+    ink, mask = find_ink(*ink_density(tone))
+    ink = digit_alone(ink, without_frames(mask))
     if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
         ink = _narrowed(ink)
     return center(with_pen(ink, max(ink.shape)))

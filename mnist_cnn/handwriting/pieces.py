@@ -18,6 +18,12 @@ LONG = 0.4  # runs longer than this are the lines of a box; in its own width
 STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
 
 
+# What belongs to a digit that is alone: in the ink and the length of its largest piece
+PART, CLOSE = 0.1, 0.3  # pieces with so much ink, at most so far away
+ANOTHER, LEVEL = 0.25, 0.6  # not another digit: one beside it with so much ink, in so much of its height
+LEAST = 0.03  # a digit is at least so long; in the longer side of the picture
+
+
 class Piece(NamedTuple):
     """Connected ink: float32 (H, W), and the place of its upper left corner in the picture's ink."""
 
@@ -51,6 +57,30 @@ def find_pieces(ink, mask):
     return pieces, int(height)
 
 
+def digit_alone(ink, mask):
+    """Return the piece with the most ink and what belongs to it, 0 to 1, cropped to its bounding box.
+
+    Raises ValueError if there are only specks, or several digits side by side.
+    """
+    pieces, _ = find_pieces(ink, mask)
+    main = max(pieces, key=lambda piece: piece.ink.sum())
+    length, width = max(main.ink.shape), ink.shape[1]
+    if length < LEAST * max(ink.shape):
+        raise ValueError("expected a digit, found none, only specks: move closer, or crop the picture")
+    page = np.zeros_like(ink)
+    for piece in pieces:
+        share = piece.ink.sum() / main.ink.sum()
+        apart = piece.box[0] >= main.box[2] or piece.box[2] <= main.box[0]
+        beside = apart and share > ANOTHER and _shared(piece, main) > LEVEL * len(main.ink)
+        if beside and min(piece.box[0], width - piece.box[2]) > width // 100:  # not cut by the frame
+            raise ValueError("expected one digit, found several side by side: call read_numbers, or crop the picture")
+        if not beside and share >= PART and _gap(piece, main) < CLOSE * length:
+            left, top, right, bottom = piece.box
+            page[top:bottom, left:right] += piece.ink
+    rows, columns = np.where(page > 0)
+    return page[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].clip(0, 1)
+
+
 def text_lines(pieces, height):
     """Group the pieces into lines of text, which may slope: a list of lists, from top to bottom and left to right."""
     lines, small = [], []
@@ -72,9 +102,12 @@ def text_lines(pieces, height):
 
 
 def _beside(left, right):
-    (_, top, _, bottom), (_, other_top, _, other_bottom) = left.box, right.box
-    shared = min(bottom, other_bottom) - max(top, other_top)
-    return shared > OVERLAP * min(bottom - top, other_bottom - other_top)
+    return _shared(left, right) > OVERLAP * min(len(left.ink), len(right.ink))
+
+
+def _shared(piece, other):
+    """The height in which both have ink."""
+    return min(piece.box[3], other.box[3]) - max(piece.top, other.top)
 
 
 def _gap(piece, other):
@@ -109,7 +142,7 @@ def _unboxed(own):
         return own
     lines = np.zeros(own.shape, bool)
     for part, line, band in zip((own, own.T), (lines, lines.T), bands):
-        level = _lines(part)
+        level = _level_lines(part)
         line[:band] |= level[:band]
         line[-band:] |= level[-band:]
     rest = own & ~lines
@@ -117,7 +150,7 @@ def _unboxed(own):
     return rest if inside else own
 
 
-def _lines(own):
+def _level_lines(own):
     """The pixels of long, nearly level lines."""
     thick = _runs(own)
     joined = ndimage.binary_dilation(own, np.ones((3, 1)))  # the steps of a line that slopes
