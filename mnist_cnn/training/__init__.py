@@ -1,5 +1,9 @@
-"""Training: random distortion, drawn digits, the optimizer, the device, checks of the progress, images of no class."""
+"""Training: random distortion, drawn digits, the optimizer, the device, checks of the progress, images of no class.
 
+`adapt` and `learn` train on one's own images.
+"""
+
+from mnist_cnn.training.adapt import adapt, cross_validate, learn
 from mnist_cnn.training.augment import distort
 from mnist_cnn.training.checks import beats_guessing, check_loss
 from mnist_cnn.training.device import CudaGraph, has_bfloat16, keep_freed_memory, set_threads
@@ -11,12 +15,15 @@ from mnist_cnn.training.outliers import make_outliers
 __all__ = [
     "CudaGraph",
     "MuonWithAdamW",
+    "adapt",
     "beats_guessing",
     "check_loss",
+    "cross_validate",
     "distort",
     "draw_digits",
     "has_bfloat16",
     "keep_freed_memory",
+    "learn",
     "make_outliers",
     "set_threads",
     "train_judge",

@@ -1,0 +1,62 @@
+"""Train a network of its own on pictures of other signs, such as letters: a folder with a folder for each class.
+
+    python -m mnist_cnn.learn letters LETTERS.pth
+
+The exit status is 1 if nothing could be learned.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+
+import torch
+
+from mnist_cnn.handwriting import read_picture, to_mnist
+from mnist_cnn.training import cross_validate, learn
+from mnist_cnn.weights import save_weights
+
+ENOUGH = 30  # examples of a class
+
+
+def main(arguments=None):
+    """Return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m mnist_cnn.learn", description="Train a network on other signs.")
+    parser.add_argument("folder", help="with a folder of pictures for each class, which has the name of the class")
+    parser.add_argument("weights", help="the file to write")
+    options = parser.parse_args(arguments)
+    try:
+        names = sorted(entry.name for entry in os.scandir(options.folder) if entry.is_dir())
+        images, labels = _load(options.folder, names)
+        train = lambda images, labels: learn(images, labels, len(names))
+        right = cross_validate(train, images, labels) == labels
+        save_weights(train(images, labels), options.weights)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    wrong, share = int((~right).sum()), right.double().mean()
+    print(f"{wrong} wrong of {len(labels)} that were held out, a third each time: {share:.1%} right")
+    counts = Counter(names[label] for label in labels.tolist())
+    if few := [f"{ENOUGH - counts[name]} of {name}" for name in names if counts[name] < ENOUGH]:
+        print(f"More examples would help: {', '.join(few)}")
+    print(f"{options.weights}: in the playground, set WEIGHTS = {options.weights!r} and CLASS_NAMES = {names}")
+    return 0
+
+
+def _load(folder, names):
+    """The pictures in the folders of the classes: uint8 (N, 1, 28, 28), and labels int64 (N,)."""
+    images, labels = [], []
+    for label, name in enumerate(names):
+        for path in sorted(entry.path for entry in os.scandir(os.path.join(folder, name)) if entry.is_file()):
+            try:
+                images.append(to_mnist(read_picture(path)))
+                labels.append(label)
+            except (OSError, ValueError) as error:
+                print(error if path in str(error) else f"{path}: {error}", file=sys.stderr)
+    if not images:
+        raise ValueError(f"{folder}: expected a folder of pictures for each class, found no picture in its folders")
+    return torch.stack(images), torch.tensor(labels)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
