@@ -101,7 +101,10 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
     "DATA": ("the name of a folder, in quotes", _is_text),
     "CLASS_NAMES": ('a list of at least two names, such as ["0", "1"]', _are_names),
     "PICTURES": ("a folder or files, in quotes", _is_text),
-    "ANSWERS": ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value)),
+    **{
+        name: ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value))
+        for name in ("ANSWERS", "MY_WEIGHTS")
+    },
     **{
         name: ("the name of a file, in quotes", _is_text)
         for name in ("WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT")

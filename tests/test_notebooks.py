@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+import torch
 from nbclient.exceptions import CellExecutionError
 from nbconvert import PythonExporter
 
@@ -52,11 +53,15 @@ def test_playground_after_training(workspace):
     folder, trained = workspace
     (folder / "pictures" / "broken.png").write_bytes(b"\x89PNG\r\n")
     executed = run_notebook.run(
-        folder / "playground.ipynb", {"DATA": DATA, "PICTURES": "pictures", "ANSWERS": "a/b.csv"}
+        folder / "playground.ipynb",
+        {"DATA": DATA, "PICTURES": "pictures", "ANSWERS": "a/b.csv", "MY_WEIGHTS": "mine/MY.pth"},
     )
     check_clean(executed)
     assert "seven-on-lined-paper.jpg,7," in (folder / "a" / "b.csv").read_text(encoding="utf-8")
     assert "broken.png: expected a picture" in printed(executed)
+    assert "Of your 49 digits, " in printed(executed) and "wrong of 12 with a label" in printed(executed)
+    mine = load_weights(folder / "mine" / "MY.pth")
+    assert not torch.equal(mine.layers[0].weight, load_weights(folder / "MNIST-MODEL.pth").layers[0].weight)
     for name in ("pred.png", "mnist_cnn_graph.png"):
         assert is_png(folder / name)
     result = next(line for line in printed(trained).splitlines() if "wrong of 10,000" in line)
