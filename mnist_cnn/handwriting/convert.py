@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.ink import find_ink, stroke_width
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, ink_density, is_bitmap, unframed
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, ink_density, is_bitmap
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 
@@ -32,7 +32,7 @@ def to_mnist(picture):
     there is no ink.
     """
     tone = tone_of(pixels_of(picture), SIDE)
-    tone = unframed(tone[between_bars(tone)])
+    tone = tone[between_bars(tone)]
     ink, mask = find_ink(*ink_density(tone))
     ink = digit_alone(ink, without_frames(mask))
     if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):

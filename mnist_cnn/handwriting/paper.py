@@ -8,6 +8,7 @@ from scipy import ndimage
 
 SMALL = 40  # pixels; up to this side, a picture is treated as a cropped digit, above as a page with a digit
 BAR = 0.06  # the tone of a bar varies by no more than this, of the picture's contrast
+EDGE = 0.3  # its edge is a step of at least so much, in the same unit
 EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share a corner are neighbours
 
 
@@ -40,35 +41,19 @@ def ink_density(tone):
 
 
 def between_bars(tone):
-    """Return the slices between the bars that cameras and films put beside a picture, or above and below it."""
-    contrast = np.ptp(tone)
-    spans = []
+    """Return the slices between the bars that cameras put beside a picture, or above and below it, or in a frame."""
+    contrast, spans, bars = np.ptp(tone), [], []
     for lines in (tone, tone.T):
         middle, even = np.median(lines, axis=1), np.ptp(lines, axis=1) < BAR * contrast
-        ends = []
         for order in (slice(None), slice(None, None, -1)):
-            bar = even[order] & (np.abs(middle[order] - middle[order][0]) < BAR * contrast)
-            wide = np.argmin(np.append(bar, False))
-            inner = middle[order][min(wide, len(middle) - 1)]
-            bars = SMALL < 2 * wide + SMALL < len(middle) and abs(inner - middle[order][0]) > 0.3 * contrast
-            ends.append(wide if bars else 0)
-        spans.append(slice(ends[0], len(lines) - ends[1]))
-    return tuple(spans)
-
-
-def unframed(tone):
-    """Remove a drawn frame, or the table around the paper: a rim of one tone along all four sides."""
-    contrast, rim = np.ptp(tone), border(tone)
-    middle = np.median(rim)
-    if np.mean(np.abs(rim - middle) < 0.25 * contrast) < 0.9:
-        return tone
-    for wide in range(1, min(tone.shape) // 6):
-        rest = tone[wide:-wide, wide:-wide]
-        differs = np.abs(rest - middle) > 0.5 * contrast
-        if min(side.mean() for side in sides(differs)) > 0.75:
-            rest = rest[1:-1, 1:-1] if max(tone.shape) > SMALL else rest  # the frame's blurred edge
-            return rest if min(rest.shape) >= 8 and np.ptp(rest) > 0.3 * contrast else tone
-    return tone
+            tones = middle[order]
+            wide = np.argmin(np.append(even[order] & (np.abs(tones - tones[0]) < BAR * contrast), False))
+            inner = tones[min(wide, len(tones) - 1)]
+            bars.append(wide if abs(inner - tones[0]) > EDGE * contrast else 0)
+        spans.append(slice(bars[-2], len(lines) - bars[-1]))
+    inside = tone[tuple(spans)]
+    large = min(inside.shape) > (8 if all(bars) else SMALL)
+    return tuple(spans) if large and np.ptp(inside) > EDGE * contrast else tuple(slice(0, side) for side in tone.shape)
 
 
 def is_bitmap(tone):
