@@ -3,8 +3,12 @@
 tone: float32 (H, W), one number per pixel; the ink is darker or lighter than the paper.
 """
 
+from functools import lru_cache
+
 import numpy as np
+import torch
 from scipy import ndimage
+from torch.nn import functional as F
 
 SMALL = 40  # pixels; up to this side, a picture is treated as a cropped digit, above as a page with a digit
 BAR = 0.06  # the tone of a bar varies by no more than this, of the picture's contrast
@@ -37,7 +41,9 @@ def ink_density(tone):
     if noise > 0.03 * density.max():
         density = ndimage.gaussian_filter(density, 0.9)
         noise = 1.4826 * np.median(np.abs(density))
-    return np.maximum(density, 0), noise if page else 0.0
+    if page:
+        return np.maximum(density, 0), noise
+    return np.maximum(density, 0) * _lines(-tone), 0.0
 
 
 def between_bars(tone):
@@ -128,6 +134,26 @@ def _on_one_tone(tone):
     if not even or noisy:
         return None
     return density if small else np.where(density < reach / 2, 0, density)
+
+
+@lru_cache
+def _line_filters(width=1.2, length=2.5, n=12):
+    """Filters (n, 1, 13, 13) for short bright lines on a dark background, in n directions."""
+    y, x = np.mgrid[-6:7, -6:7]
+    angle = np.pi * np.arange(n)[:, None, None] / n
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    lines = np.exp(-((along / length) ** 2 + (across / width) ** 2) / 2) * (1 - (across / width) ** 2)
+    lines -= lines.mean(axis=(1, 2), keepdims=True)
+    return torch.from_numpy(lines[:, None].astype(np.float32))
+
+
+def _lines(tone):
+    """How much each pixel looks like part of a stroke, 0 to 1: clouds, patches and noise do not."""
+    if min(tone.shape) < 24:
+        return np.ones_like(tone)
+    tone = torch.from_numpy(np.ascontiguousarray(tone, np.float32))
+    found = F.conv2d(F.pad(tone[None, None], (6, 6, 6, 6), mode="replicate"), _line_filters())[0].amax(dim=0).numpy()
+    return (2 * found / max(np.quantile(found, 0.97), 1e-6) - 0.3).clip(0, 1)
 
 
 def _count(mask):
