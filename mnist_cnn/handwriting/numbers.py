@@ -12,7 +12,7 @@ from mnist_cnn.handwriting.convert import pixels_of, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
-from mnist_cnn.handwriting.path import best_path, classify, spans
+from mnist_cnn.handwriting.path import classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
 
@@ -80,8 +80,7 @@ def _read_line(model, pieces, height, shape):
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
     boxes = [atom.piece.box for atom in atoms]
     answers = classify(model, _candidates(atoms, spans(boxes, height), shape), height)
-    score, path = best_path(boxes, [atom.cut for atom in atoms], answers, height)
-    return score, [answers[span][0] for span in path]
+    return read_path(boxes, [atom.cut for atom in atoms], answers, height)
 
 
 def _inked(piece, height):

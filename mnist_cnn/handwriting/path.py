@@ -5,6 +5,7 @@ one has the largest sum of scores (Matan et al. 1992, Multi-digit recognition us
 LeCun et al. 1998, section VII).
 """
 
+from collections import defaultdict
 from operator import itemgetter
 
 import torch
@@ -23,6 +24,7 @@ LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
 CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
 SKIP = 8.0  # for ink as high as a digit that is left out
+MARGIN = 0.9  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
 
 def spans(boxes, height):
@@ -64,14 +66,35 @@ def best_path(boxes, cuts, answers, height):
     """
     best = [(0.0, [])]  # of the parts before each place
     cuts = [*cuts, None]
+    starts = defaultdict(list)
+    for start, stop in answers:
+        starts[stop].append(start)
     for stop, (_, top, _, bottom) in enumerate(boxes, 1):
         score, path = best[-1]
         found = [(score - SKIP * min(1, (bottom - top) / height), path)]  # leave the last part out
-        for start in range(stop):
-            if (start, stop) in answers:
-                crossed = [cut for cut in (cuts[start], cuts[stop]) if cut is not None]
-                score, path = best[start]
-                score += answers[start, stop][1] - CUT * len(crossed) - CROSSED * sum(crossed)
-                found.append((score, [*path, (start, stop)]))
+        for start in starts[stop]:
+            crossed = [cut for cut in (cuts[start], cuts[stop]) if cut is not None]
+            score, path = best[start]
+            score += answers[start, stop][1] - CUT * len(crossed) - CROSSED * sum(crossed)
+            found.append((score, [*path, (start, stop)]))
         best.append(max(found, key=itemgetter(0)))
     return best[-1]
+
+
+def read_path(boxes, cuts, answers, height):
+    """The best path as the sum of its scores and its digits: `rivalled` if a path without them there is nearly as good.
+
+    boxes, cuts, answers: as for `best_path`.
+    """
+    score, path = best_path(boxes, cuts, answers, height)
+    digits = []
+    for start, stop in path:
+        digit, _ = answers[start, stop]
+        others = {  # a cut beside the best one, after which the same digit is read, is no other reading
+            (first, last): answer
+            for (first, last), answer in answers.items()
+            if answer[0].label != digit.label or last <= start or stop <= first
+        }
+        second, _ = best_path(boxes, cuts, others, height)
+        digits.append(digit._replace(rivalled=bool(score - second < MARGIN)))
+    return score, digits

@@ -21,10 +21,11 @@ class Digit(NamedTuple):
     probabilities: Tensor  # float32 (classes,)
     typicality: float
     cut_off: bool  # by the frame of the picture
+    rivalled: bool = False  # another way to cut the line into digits is nearly as good
 
     @property
     def doubtful(self):
-        return self.cut_off or self.typicality < TYPICAL or self.probabilities.max().item() < SURE
+        return self.cut_off or self.rivalled or self.typicality < TYPICAL or self.probabilities.max().item() < SURE
 
 
 class Reading(NamedTuple):
@@ -49,7 +50,7 @@ class Reading(NamedTuple):
         if len(self.digits) == 1 or (self.left_out and not self.digits):
             digit = (self.digits or self.left_out)[0]
             words = in_words(digit.probabilities, self.class_names, digit.typicality)
-            return words + " (cut off)" * digit.cut_off
+            return words + " (cut off)" * digit.cut_off + " (or several digits)" * digit.rivalled
         return "\n".join(self._text(line, "?") for line in self.lines)
 
     def _text(self, line, mark=""):
