@@ -64,7 +64,7 @@ def page_of(test_split, rows, height, start=0):
 
 @pytest.mark.parametrize(
     "kind, floor, surely",
-    [("wide gaps", 0.91, 0.02), ("near", 0.91, 0.02), ("touching", 0.78, 0.05), ("overlapping", 0.44, 0.25)],
+    [("wide gaps", 0.91, 0.02), ("near", 0.91, 0.02), ("touching", 0.78, 0.07), ("overlapping", 0.44, 0.25)],
 )
 def test_strings_of_test_digits_by_one_writer(kind, floor, surely, model, test_split):
     """Of 400 strings, 97, 97, 88 and 59% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""

@@ -160,7 +160,7 @@ def _find(place, class_names):
     return [path for path in found if os.path.basename(path) != TABLE and "idx1" not in os.path.basename(path)]
 
 
-def thumbnail(picture, side=160):
+def thumbnail(picture, side=130):
     """Average a picture down to less than 2 * `side` pixels a side, and to 17 tones: noise makes PNG files large.
 
     picture: array (H, W), or (H, W, C) with C = 2 (grey, opacity), 3 or 4; uint8 or uint16.
