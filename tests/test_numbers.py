@@ -63,18 +63,18 @@ def page_of(test_split, rows, height, start=0):
 
 
 @pytest.mark.parametrize(
-    "kind, floor, surely",
-    [("wide gaps", 0.91, 0.02), ("near", 0.91, 0.02), ("touching", 0.78, 0.07), ("overlapping", 0.44, 0.25)],
+    "kind, floor, rivalled",
+    [("wide gaps", 0.91, (0, 5)), ("near", 0.91, (0, 5)), ("touching", 0.78, (2, 20)), ("overlapping", 0.44, (8, 40))],
 )
-def test_strings_of_test_digits_by_one_writer(kind, floor, surely, model, test_split):
+def test_strings_of_test_digits_by_one_writer(kind, floor, rivalled, model, test_split):
     """Of 400 strings, 97, 97, 88 and 59% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""
     rng = np.random.default_rng(0)
     strings = [digit_string(*test_split, kind, rng) for _ in range(100)]
     pictures = [255 - image if k % 2 else image for k, (image, _) in enumerate(strings)]
     readings = [read_numbers(model, picture) for picture in pictures]
     assert right([reading.text for reading in readings], [text for _, text in strings]) >= floor
-    mistaken = [reading for reading, (_, text) in zip(readings, strings, strict=True) if reading.text != text]
-    assert sum(not any(digit.doubtful for digit in reading.digits) for reading in mistaken) <= surely * len(strings)
+    least, most = rivalled  # readings, by another way to cut: hardly any where no digits touch
+    assert least <= sum(any(digit.rivalled for digit in reading.digits) for reading in readings) <= most
 
 
 def test_the_shipped_pictures_of_numbers(model):

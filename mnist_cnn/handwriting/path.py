@@ -24,7 +24,7 @@ LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
 CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
 SKIP = 8.0  # for ink as high as a digit that is left out
-MARGIN = 0.9  # a digit is doubtful if the best path that does not read it there is worse by less than this
+MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
 
 def spans(boxes, height):
