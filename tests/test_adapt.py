@@ -41,7 +41,7 @@ def letters(count, seed):
 
 @pytest.fixture(scope="module")
 def own():
-    """Digits of 43 Turkish writers as bitmaps of 16x16 that they fill, converted: (images, labels)."""
+    """Digits of Turkish writers as bitmaps of 16x16 that they fill, converted: (images, labels)."""
     digits = load_digits()
     large = [
         Image.fromarray(np.uint8(image * 15)).resize((64, 64), Image.Resampling.BICUBIC) for image in digits.images
@@ -77,7 +77,7 @@ def test_it_learns_a_hand_and_keeps_mnist(model, adapted, own, chosen, test_spli
 def test_typicality_is_learned_again(model, adapted, own, test_split):
     refused = lambda network, images: (typicality(network, images) < TYPICAL).double().mean()
     assert refused(adapted, own[0]) < 0.6 * refused(model, own[0])
-    assert refused(adapted, test_split[0]) < 0.015
+    assert abs(refused(adapted, test_split[0]) - refused(model, test_split[0])) < 0.0025
     others = make_outliers(test_split[0], 300, seed=9)
     assert refused(adapted, others) > refused(model, others) - 0.05
 
