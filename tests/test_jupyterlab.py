@@ -85,7 +85,7 @@ def test_playground(open_notebook):
     folder, page = open_notebook("playground.ipynb", {"DATA": DATA})
     restart_and_run_all(page)
     check_page(page, folder / "playground.ipynb")
-    assert page.locator(".jp-OutputArea img").count() == 11
+    assert page.locator(".jp-OutputArea img").count() == 13
     pad = page.locator(".jp-MarkdownOutput img")  # the picture for readers whose notebook runs no scripts
     assert pad.evaluate("picture => picture.complete && picture.naturalWidth") > 100
     assert page.locator(".mnist-sketchpad canvas").first.is_visible()
