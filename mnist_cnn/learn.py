@@ -13,6 +13,7 @@ from collections import Counter
 import torch
 
 from mnist_cnn.handwriting import read_picture, to_mnist
+from mnist_cnn.handwriting.folder import problem
 from mnist_cnn.training import cross_validate, learn
 from mnist_cnn.weights import save_weights
 
@@ -52,7 +53,7 @@ def _load(folder, names):
                 images.append(to_mnist(read_picture(path)))
                 labels.append(label)
             except (OSError, ValueError) as error:
-                print(error if path in str(error) else f"{path}: {error}", file=sys.stderr)
+                print(problem(path, error), file=sys.stderr)
     if not images:
         raise ValueError(f"{folder}: expected a folder of pictures for each class, found no picture in its folders")
     return torch.stack(images), torch.tensor(labels)

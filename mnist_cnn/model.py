@@ -93,7 +93,12 @@ def typicality(model, images, batch_size=1000):
     images: as for `predict`. Returns float32 (N,) in [0, 1], on the CPU; 1 if the judge was not trained. Raises as
     `predict` does.
     """
-    return torch.searchsorted(model.scores.cpu(), judge_scores(model, images, batch_size)) / len(model.scores)
+    return share_below(model, judge_scores(model, images, batch_size))
+
+
+def share_below(model, scores):
+    """The typicality for scores of the judge, float32 (N,), as `judge_scores` returns them."""
+    return torch.searchsorted(model.scores.cpu(), scores) / len(model.scores)
 
 
 def judge_scores(model, images, batch_size=1000):

@@ -1,4 +1,4 @@
-"""The exported network computes elsewhere what it computes in PyTorch: compiled C, and ONNX Runtime."""
+"""The exported network gives the same answers as in PyTorch: compiled C, and ONNX Runtime."""
 
 import io
 import json
@@ -75,7 +75,7 @@ def expected(model, test_split):
 
 @pytest.fixture(scope="module")
 def exported(weights, tmp_path_factory):
-    """What the command prints, and the bytes of the files that it writes, by their names."""
+    """The output of the command, and the bytes of the files that it writes, by their names."""
     folder = tmp_path_factory.mktemp("exported")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always"}
     command = [sys.executable, "-m", "mnist_cnn.export", weights, "--class-names", *NAMES]

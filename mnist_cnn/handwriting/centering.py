@@ -5,6 +5,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+FIT = 20  # pixels: the longer side of a digit of MNIST
+
 
 def center(ink):
     """Size and centre ink as MNIST's digits were (http://yann.lecun.com/exdb/mnist, archived).
@@ -22,7 +24,7 @@ def center(ink):
         raise ValueError(f"expected ink (pixels above 0), shape (H, W), found none in shape {tuple(pixels.shape)}")
     rows, columns = (pixels > 0).nonzero(as_tuple=True)
     box = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    scale = 20 / max(box.shape)
+    scale = FIT / max(box.shape)
     size = [max(1, math.floor(side * scale + 0.5)) for side in box.shape]
     box = F.interpolate(box[None, None], size, mode="bilinear", antialias=True)[0, 0]
     box = (box * 255 + 0.5).floor().clamp(0, 255)

@@ -74,8 +74,7 @@ def read_pictures(model, *places, class_names="0123456789", messages=None):
         try:
             pictures += _read(model, path, class_names)
         except (OSError, ValueError) as error:
-            message = str(error) if path in str(error) else f"{path}: {error}"
-            problems[path] = message.encode(errors="backslashreplace").decode()  # a file name may be no valid text
+            problems[path] = problem(path, error)
     for message in list(problems.values())[:PROBLEMS]:
         print(message, file=messages)
     if len(problems) > PROBLEMS:
@@ -91,6 +90,12 @@ def read_pictures(model, *places, class_names="0123456789", messages=None):
         print(f"{wrong:,} wrong of {len(known):,} with a label, which is in {source}", file=messages)
     order = lambda picture: (not picture.wrong, -picture.certainty if picture.wrong else picture.certainty)
     return sorted(pictures, key=order), problems
+
+
+def problem(path, error):
+    """The message of an error, with the path in it."""
+    message = str(error) if path in str(error) else f"{path}: {error}"
+    return message.encode(errors="backslashreplace").decode()  # a file name may be no valid text
 
 
 def _read(model, path, class_names):

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.reading import Digit
-from mnist_cnn.model import judge_scores, predict, typicality
+from mnist_cnn.model import judge_scores, predict, share_below
 
 WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
 
@@ -44,8 +44,9 @@ def classify(model, candidates, height):
         return {}
     images = torch.stack([image for _, image, _ in candidates.values()])
     labels, probabilities = predict(model, images)
-    doubts, typical = F.softplus(TRUSTED - judge_scores(model, images)), typicality(model, images)
-    certain = PROBABILITY * probabilities.amax(1).clamp(min=1e-4).log() - DOUBT * doubts
+    scores = judge_scores(model, images)
+    typical = share_below(model, scores)
+    certain = PROBABILITY * probabilities.amax(1).clamp(min=1e-4).log() - DOUBT * F.softplus(TRUSTED - scores)
     answers = {}
     for k, (span, (box, image, cut_off)) in enumerate(candidates.items()):
         digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off)

@@ -17,8 +17,7 @@ HOLLOW = 0.5  # and less ink than this in all
 LONG = 0.4  # runs longer than this are the lines of a box; in its own width
 STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
 
-
-# What belongs to a digit that is alone: in the ink and the length of its largest piece
+# The parts of a digit that is alone, compared with the ink and the length of its largest piece
 PART, CLOSE = 0.1, 0.3  # pieces with so much ink, at most so far away
 ANOTHER, LEVEL = 0.25, 0.6  # not another digit: one beside it with so much ink, in so much of its height
 LEAST = 0.03  # a digit is at least so long; in the longer side of the picture

@@ -1,4 +1,4 @@
-"""Read what was drawn with a pen on a screen. Digits that touch are told apart by their strokes.
+"""Read digits that were drawn with a pen on a screen. Those that touch are separated by their strokes.
 
 sketchpad/recognize.js does the same in the browser.
 """
@@ -8,12 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from mnist_cnn.handwriting.centering import center
+from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.convert import PEN
 from mnist_cnn.handwriting.path import LOW, WIDE, best_path, classify, spans
 from mnist_cnn.handwriting.reading import sort_out
 
-FIT = 20  # pixels that a digit of MNIST is long
 ABOVE = 0.75  # a stroke lower than a digit belongs to one that shares so much of the narrower one's width
 INSIDE = 0.15  # and one to another if their middles are so near, in widths of the wider one: the slash of a zero
 MOST = 8  # of such groups belong to a digit, at most

@@ -5,7 +5,9 @@ import math
 import torch
 from torch.nn import functional as F
 
-SIDE, FIT = 28, 20  # pixels of an image; the longer side of the box around a digit, as in MNIST
+from mnist_cnn.handwriting.centering import FIT
+
+SIDE = 28  # pixels of an image
 SPREAD = 0.9  # pixels: of the drops of ink from which a stroke is made
 
 
