@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 import pytest
+import torch
 from playwright.sync_api import sync_playwright
 
 from mnist_cnn.dataset import load_split
@@ -18,6 +19,12 @@ from tests.helpers import DATA, ROOT, committed
 from tests.pad import find_chromium
 
 HARMLESS = "Could not restore the debugger state"  # JupyterLab logs this when a kernel is restarted
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Two tests run at a time: with two threads each, they would mostly wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
