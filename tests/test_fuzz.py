@@ -15,7 +15,15 @@ from tests.helpers import ROOT
 
 CORPUS = sorted((ROOT / "tests" / "corpus").glob("*/*"))
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch and Pillow warn about unusual inputs
-INPUTS = {"read_idx": 300, "load_split": 200, "load_weights": 150, "read_picture": 300, "to_mnist": 200}
+INPUTS = {
+    "read_idx": 300,
+    "load_split": 200,
+    "load_weights": 150,
+    "read_picture": 300,
+    "to_mnist": 200,
+    "read_numbers": 100,
+    "read_pictures": 100,
+}
 
 
 @pytest.fixture

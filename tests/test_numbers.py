@@ -29,15 +29,6 @@ PICTURES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Many small batches: two processes of two threads each would wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def texts(model, pictures):
     return [read_numbers(model, picture).text for picture in pictures]
 
@@ -264,6 +255,29 @@ def test_frames_are_removed_but_not_the_loop_of_a_digit():
     assert not without_frames(mask)[5:8].any() and without_frames(mask)[20:40, 25:30].all()
     mask[20:40, 25:30] = False
     assert without_frames(mask).sum() == mask.sum()
+
+
+@pytest.mark.parametrize("gap", [0, 40])
+def test_only_what_encloses_a_piece_is_a_frame(gap):
+    y, x = np.mgrid[:100, :100] - 50
+    around = (np.abs(np.hypot(y, x) - 35) < 4) & ~((np.abs(y) < gap / 2) & (x < 0))
+    inside = (np.abs(y) < 14) & (np.abs(x) < 4)
+    assert np.array_equal(without_frames(around | inside), inside if gap == 0 else around | inside)
+
+
+def test_the_parts_of_a_broken_digit_stand_in_one_line():
+    mask = np.zeros((100, 240), bool)
+    for left in (10, 160):
+        mask[20:80, left : left + 40] = True
+    mask[20:46, 110:145], mask[50:80, 80:120] = True, True  # a 5 whose bar is apart
+    assert [len(line) for line in text_lines(*find_pieces(mask.astype(np.float32), mask))] == [4]
+
+
+def test_digits_much_broader_than_high_are_read(model, train_split):
+    images, labels = train_split
+    broad = [50348, 51231, 52131, 52188]
+    pages = [ndimage.zoom(np.pad(images[k, 0].numpy(), 20).astype(np.float32), 3, order=1) for k in broad]
+    assert texts(model, [page.round().astype(np.uint8) for page in pages]) == [str(labels[k].item()) for k in broad]
 
 
 def test_the_box_that_a_digit_touches_is_removed_but_not_the_strokes_that_cross_it():

@@ -282,7 +282,7 @@ def test_dots_are_not_read(model, address, open_page):
         read_strokes(model, [[(5, 5)], [(7, 7), (7, 7)]])
 
 
-@pytest.mark.parametrize("stroke", [[], [1, 2, 3], [(1, 2, 3)], [(1, float("nan"))]])
+@pytest.mark.parametrize("stroke", [[], [1, 2, 3], [(1, 2, 3)], [(1, float("nan"))], [(1, 1e300)]])
 def test_other_strokes_are_refused(stroke, model):
     with pytest.raises(ValueError, match=r"expected a stroke as a list of points \(x, y\)"):
         read_strokes(model, [stroke])
@@ -477,6 +477,8 @@ def test_drawings_are_kept_with_what_they_say(address, open_page):
     label.press("Backspace")  # of the label: it does not clear the drawing
     keep.click()
     assert answer(page) == "" and label.input_value() == "7"
+    draw(page, [[(0.5, 0.5)]])  # a dot is not kept
+    keep.click()
     draw(page, beside_each_other(3, 2))
     label.fill(' "32" ')
     keep.click()
@@ -485,5 +487,5 @@ def test_drawings_are_kept_with_what_they_say(address, open_page):
     assert download.value.suggested_filename == "drawings.json"
     kept = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     assert [drawing["label"] for drawing in kept] == ["7", '"32"']
-    assert [len(drawing["strokes"]) for drawing in kept] == [1, 2]
+    assert [len(drawing["strokes"]) for drawing in kept] == [1, 3]
     assert all(0 <= x <= 1120 and 0 <= y <= 560 for drawing in kept for stroke in drawing["strokes"] for x, y in stroke)

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-from mnist_cnn.handwriting.centering import center
+from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.ink import find_ink, stroke_width
 from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, ink_density, is_bitmap
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
@@ -18,6 +18,7 @@ TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stre
 ASPECT = 0.7  # width / height of most digits
 SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
+SHARP = 2  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
 
 
@@ -159,11 +160,12 @@ def _narrowed(ink):
 
 
 def with_pen(ink, length):
-    """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away.
+    """Bring edges and stroke width nearer to MNIST's: sharpen, thicken thin strokes, cut the blur around thick ones.
 
     ink: float32 (H, W), 0 to 1; length: of the digit, in its pixels. Returns a tensor, finer if it has few pixels.
     """
     ink, scale = torch.from_numpy(ink), math.ceil(80 / length)
+    ink = ((ink - 0.5) * min(max(1, length / FIT), SHARP) + 0.5).clip(0, 1)
     fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
     unit = scale * length / 20  # MNIST's digits are 20 pixels long
     mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -25,6 +26,8 @@ from mnist_cnn.handwriting.strokes import read_strokes
 from mnist_cnn.idx import read_idx
 
 MANY = 25  # from this many files on, progress is shown
+SIDE = 130  # pixels: a thumbnail has less than twice as many a side
+PEN = 30  # the width of the pad's pen, in the unit of its drawings
 PROBLEMS = 10  # at most so many are printed
 IDX = r"images([-.])idx3"  # in the name of a file of images; that of their labels has "labels" and "idx1"
 COLUMNS = [
@@ -118,11 +121,13 @@ def _drawings(model, path, class_names):
         raise ValueError(f"{path}: expected drawings that the pad has kept, found another file ({error!r})") from None
     for number, (label, strokes) in enumerate(drawings):
         reading = read_strokes(model, strokes, class_names)
-        x, y = (max(point[axis] for stroke in strokes for point in stroke) + 30 for axis in (0, 1))
-        page = Image.new("RGB", (int(x), int(y)), "white")
+        width, height = (max(point[axis] for stroke in strokes for point in stroke) + PEN for axis in (0, 1))
+        scale = 2 * SIDE / max(width, height)
+        page = Image.new("RGB", (math.ceil(scale * width), math.ceil(scale * height)), "white")
         for stroke in strokes:
-            ImageDraw.Draw(page).line([tuple(point) for point in stroke], fill="black", width=30, joint="curve")
-        yield Picture(f"{path} {number}", thumbnail(np.asarray(page)), page.size, reading, label)
+            points = [(scale * x, scale * y) for x, y in stroke]
+            ImageDraw.Draw(page).line(points, fill="black", width=math.ceil(scale * PEN), joint="curve")
+        yield Picture(f"{path} {number}", thumbnail(np.asarray(page)), (width, height), reading, label)
 
 
 def _idx_images(model, path, class_names):
@@ -165,7 +170,7 @@ def _find(place, class_names):
     return [path for path in found if os.path.basename(path) != TABLE and "idx1" not in os.path.basename(path)]
 
 
-def thumbnail(picture, side=130):
+def thumbnail(picture, side=SIDE):
     """Average a picture down to less than 2 * `side` pixels a side, and to 17 tones: noise makes PNG files large.
 
     picture: array (H, W), or (H, W, C) with C = 2 (grey, opacity), 3 or 4; uint8 or uint16.

@@ -52,8 +52,9 @@ def read_numbers(model, picture, class_names="0123456789"):
         lines = [[digit._replace(cut_off=False) for digit in line] for line in lines]
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
     corner = np.tile([columns.start, rows.start], 2)
-    place = lambda digit: tuple((scale * (_turned_back(digit.box, turns, ink.shape) + corner)).tolist())
-    lines = [[digit._replace(box=place(digit)) for digit in line] for line in lines]
+    ends = np.tile([width, height], 2)  # a thin stroke may have grown beyond them
+    place = lambda digit: (scale * (_turned_back(digit.box, turns, ink.shape) + corner)).clip(0, ends).tolist()
+    lines = [[digit._replace(box=tuple(place(digit))) for digit in line] for line in lines]
     return sort_out(lines, class_names)
 
 

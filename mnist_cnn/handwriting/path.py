@@ -5,6 +5,7 @@ one has the largest sum of scores (Matan et al. 1992, Multi-digit recognition us
 LeCun et al. 1998, section VII).
 """
 
+import math
 from collections import defaultdict
 from operator import itemgetter
 
@@ -21,9 +22,9 @@ DIGIT = 0.8  # for being a digit at all
 PROBABILITY = 4.2  # per unit of the logarithm of the probability
 DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
 LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
-BROADER, BROAD = 7.5, 0.6  # or broader than BROAD
+BROADER, BROAD, BROADEST = 7.5, 0.6, 1.1  # or broader than BROAD, up to BROADEST
 CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
-SKIP = 8.0  # for ink as high as a digit that is left out
+SKIP, LARGE = 8.0, 1.5  # for ink of the size of a digit that is left out; up to LARGE digits
 MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
 
@@ -56,7 +57,8 @@ def classify(model, candidates, height):
 
 def _misfit(box, height):
     left, top, right, bottom = box
-    return LOWER * max(0, LOW - (bottom - top) / height) + BROADER * max(0, (right - left) / height - BROAD)
+    broad = min(max(BROAD, (right - left) / height), BROADEST) - BROAD
+    return LOWER * max(0, LOW - (bottom - top) / height) + BROADER * broad
 
 
 def best_path(boxes, cuts, answers, height):
@@ -70,9 +72,10 @@ def best_path(boxes, cuts, answers, height):
     starts = defaultdict(list)
     for start, stop in answers:
         starts[stop].append(start)
-    for stop, (_, top, _, bottom) in enumerate(boxes, 1):
+    for stop, (left, top, right, bottom) in enumerate(boxes, 1):
         score, path = best[-1]
-        found = [(score - SKIP * min(1, (bottom - top) / height), path)]  # leave the last part out
+        size = max(bottom - top, math.sqrt((right - left) * (bottom - top))) / height  # about 1 for a digit
+        found = [(score - SKIP * min(LARGE, size), path)]  # leave the last part out
         for start in starts[stop]:
             crossed = [cut for cut in (cuts[start], cuts[stop]) if cut is not None]
             score, path = best[start]

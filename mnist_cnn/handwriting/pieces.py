@@ -11,6 +11,7 @@ SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as a
 SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
+STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
 HOLLOW = 0.5  # and less ink than this in all
@@ -87,7 +88,7 @@ def text_lines(pieces, height):
         if len(piece.ink) < SLIGHT * height:
             small.append(piece)
             continue
-        beside = [line for line in lines if _beside(line[-1], piece)]
+        beside = [line for line in lines if _beside(line[-1], piece) or _stacked(line[-1], piece, height)]
         if beside:
             max(beside, key=lambda line: line[-1].box[2]).append(piece)
         else:
@@ -102,6 +103,13 @@ def text_lines(pieces, height):
 
 def _beside(left, right):
     return _shared(left, right) > OVERLAP * min(len(left.ink), len(right.ink))
+
+
+def _stacked(piece, other, height):
+    """Whether two pieces stand one above the other, together no higher than a digit: it is broken."""
+    a, b = piece.box, other.box
+    narrow = min(a[2] - a[0], b[2] - b[0])
+    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and max(a[3], b[3]) - min(a[1], b[1]) < HIGH * height
 
 
 def _shared(piece, other):
@@ -125,12 +133,20 @@ def without_frames(mask):
     top, left, bottom, right = spans.T
     for number, (y0, x0, y1, x1) in enumerate(spans, 1):
         inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > INSIDE * (y1 - y0))
-        gone[number] = inside.any() or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
+        own = labels[y0:y1, x0:x1] == number
+        around = any(_encloses(own, *(spans[other] - [y0, x0, y0, x0])) for other in np.flatnonzero(inside))
+        gone[number] = around or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
     rest = mask & ~gone[labels]
     for number in np.flatnonzero(~gone[1:]):
         own = labels[boxes[number]] == number + 1
         rest[boxes[number]] &= _unboxed(own) | ~own
     return rest if rest.any() else mask
+
+
+def _encloses(own, top, left, bottom, right):
+    """Whether a piece has ink above, below and on both sides of a place inside of it."""
+    rows, columns = own[top:bottom], own[:, left:right]
+    return rows[:, :left].any() and rows[:, right:].any() and columns[:top].any() and columns[bottom:].any()
 
 
 def _unboxed(own):

@@ -9,7 +9,7 @@ from torch import Tensor
 from mnist_cnn.model import SURE, TYPICAL, in_words
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
-SPACE, SPACES = 0.6, 2.2  # between two numbers, at least: in heights of a digit, and in gaps between a line's digits
+SPACE, SPACES = 0.6, 2.4  # between two numbers, at least: in heights of a digit, and in small gaps of the line's digits
 
 
 class Digit(NamedTuple):
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
     def _text(self, line, mark=""):
         height = np.median([digit.box[3] - digit.box[1] for digit in line])
         gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
-        apart = max(SPACE * height, SPACES * np.median(gaps)) if gaps else 0
+        apart = max(SPACE * height, SPACES * np.quantile(gaps, 0.25)) if gaps else 0
         spaces = [" " if gap > apart else "" for gap in [0, *gaps]]
         names = [self.class_names[digit.label] + mark * digit.doubtful for digit in line]
         return "".join(space + name for space, name in zip(spaces, names, strict=True))

@@ -15,6 +15,7 @@ from mnist_cnn.handwriting.reading import sort_out
 
 ABOVE = 0.75  # a stroke lower than a digit belongs to one that shares so much of the narrower one's width
 INSIDE = 0.15  # and one to another if their middles are so near, in widths of the wider one: the slash of a zero
+FAR = 1e9  # no point is farther away
 MOST = 8  # of such groups belong to a digit, at most
 
 
@@ -72,7 +73,7 @@ def draw_strokes(strokes):
 
 def _checked(stroke):
     points = np.asarray(stroke, float)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0 or not np.isfinite(points).all():
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0 or not (np.abs(points) < FAR).all():
         raise ValueError(f"expected a stroke as a list of points (x, y), found {stroke}")
     return points.tolist()
 

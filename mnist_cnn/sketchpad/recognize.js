@@ -68,8 +68,8 @@ function oneAboveTheOther(strokes, height, pen, { ABOVE, INSIDE, LOW }) {
 function bestPath(parts, height, pen, answer, rules) {
   const best = [{ score: 0, digits: [] }];
   for (let stop = 1; stop <= parts.length; stop++) {
-    const skip = rules.SKIP * Math.min(1, high(boxAround(parts[stop - 1], pen)) / height);
-    let found = { digits: best[stop - 1].digits, score: best[stop - 1].score - skip }; // leave the last part out
+    const left = rules.SKIP * size(boxAround(parts[stop - 1], pen), height, rules);
+    let found = { digits: best[stop - 1].digits, score: best[stop - 1].score - left }; // leave the last part out
     for (let start = stop - 1; start >= Math.max(0, stop - rules.MOST); start--) {
       const part = parts.slice(start, stop).flat();
       const box = boxAround(part, pen);
@@ -85,12 +85,15 @@ function bestPath(parts, height, pen, answer, rules) {
   return best[parts.length].digits;
 }
 
+/** The size of a part, at most LARGE: about 1 for a digit. */
+const size = (box, height, { LARGE }) => Math.min(LARGE, Math.max(high(box), Math.sqrt(wide(box) * high(box))) / height);
+
 /** The score of a candidate. */
 function worth({ box, sure, judged }, height, rules) {
   const certain = Math.log(Math.max(1e-4, sure));
   const doubt = Math.log1p(Math.exp(rules.TRUSTED - judged));
-  const [lower, broader] = [rules.LOW - high(box) / height, wide(box) / height - rules.BROAD];
-  const misfit = rules.LOWER * Math.max(0, lower) + rules.BROADER * Math.max(0, broader);
+  const broad = Math.min(rules.BROADEST, Math.max(rules.BROAD, wide(box) / height)) - rules.BROAD;
+  const misfit = rules.LOWER * Math.max(0, rules.LOW - high(box) / height) + rules.BROADER * broad;
   return rules.DIGIT + rules.PROBABILITY * certain - rules.DOUBT * doubt - misfit;
 }
 
@@ -107,15 +110,19 @@ function inWords(digits, { names, none, rules }) {
 /** The names of digits, with a space where two numbers are apart. */
 function text(digits, name, { SPACE, SPACES }) {
   const gaps = digits.slice(1).map(({ box }, i) => Math.max(0, box[0] - digits[i].box[2]));
-  const apart = Math.max(SPACE * median(digits.map(({ box }) => high(box))), SPACES * median(gaps));
+  const heights = digits.map(({ box }) => high(box));
+  const apart = Math.max(SPACE * quantile(heights, 0.5), SPACES * quantile(gaps, 0.25));
   return digits.map((digit, i) => (i && gaps[i - 1] > apart ? " " : "") + name(digit)).join("");
 }
 
 const mark = ({ sure, typical }, { SURE, TYPICAL }) => (typical < TYPICAL || sure < SURE ? "?" : "");
 
-function median(values) {
+/** Interpolated as numpy does. */
+function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(values.length - 1) >> 1] + sorted[values.length >> 1]) / 2;
+  const place = share * (values.length - 1);
+  const [low, high] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+  return low + (place % 1) * (high - low);
 }
 
 /** The same as mnist_cnn.handwriting.draw_strokes: strokes -> pixels (784,) of a digit as in MNIST. */

@@ -47,7 +47,7 @@ function start(root, config) {
   };
   listenToPointer(view.paper, drawing, refresh);
   listenToButtonsAndKeys(root, view, drawing, refresh);
-  listenToKeep(view, drawing, refresh);
+  listenToKeep(view, drawing, read, refresh);
   keepKeysFromJupyterLab(root);
   root.sketchpad = { classify, read, words: (digits) => inWords(digits, config) }; // for tests
   refresh();
@@ -289,10 +289,10 @@ function listenToButtonsAndKeys(root, { paper, undo, clear, label }, drawing, re
 }
 
 /** Drawings that are kept with what they say become one file: [{"label": "7", "strokes": [[[x, y], ...], ...]}, ...] */
-function listenToKeep({ label, keep, download }, drawing, refresh) {
+function listenToKeep({ label, keep, download }, drawing, read, refresh) {
   const kept = [];
   keep.addEventListener("click", () => {
-    if (!label.value.trim() || !drawing.strokes.length) return label.focus();
+    if (!label.value.trim() || !read(drawing.strokes).length) return label.focus();
     kept.push({ label: label.value.trim(), strokes: drawing.strokes });
     const rounded = (key, value) => (typeof value === "number" ? Math.round(value) : value);
     download.href = `data:application/json,${encodeURIComponent(JSON.stringify(kept, rounded))}`;

@@ -5,7 +5,7 @@ message of the exception names the file. Both must take little time and memory. 
 inputs of each kind (test_fuzz.py), the long run as many as requested (torture/fuzz.py).
 """
 
-from tests.fuzzing import data, digits, pictures, weights
+from tests.fuzzing import data, digits, numbers, pictures, weights
 
 TARGETS = {  # name of the function: builder of inputs, check of one input
     "read_idx": (data.idx_file, data.check_read_idx),
@@ -13,4 +13,6 @@ TARGETS = {  # name of the function: builder of inputs, check of one input
     "load_weights": (weights.weights_file, weights.check_load_weights),
     "read_picture": (pictures.picture_file, pictures.check_read_picture),
     "to_mnist": (digits.any_picture, digits.check_to_mnist),
+    "read_numbers": (numbers.picture_of_numbers, numbers.check_read_numbers),
+    "read_pictures": (numbers.file_of_drawings, numbers.check_drawings),
 }

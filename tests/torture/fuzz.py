@@ -25,6 +25,8 @@ INPUTS = {
     "load_weights": 100_000,
     "read_picture": 100_000,
     "to_mnist": 100_000,
+    "read_numbers": 20_000,
+    "read_pictures": 20_000,
 }
 INSTRUMENTED = ["mnist_cnn", "PIL"]
 LIMITS = ["-timeout=60", "-rss_limit_mb=4096", "-max_len=2048", "-len_control=0"]  # seconds, MB, bytes
@@ -136,7 +138,7 @@ def fuzz(name, inputs, folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="how many inputs: 1 is a million and 4 x 100,000")
+    parser.add_argument("--scale", type=float, default=1.0, help="1: as many inputs as INPUTS says")
     parser.add_argument("--target", choices=INPUTS, action="append", help="only this function")
     parser.add_argument("--inputs", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
