@@ -14,7 +14,7 @@ OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lowe
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
-HOLLOW = 0.5  # and less ink than this in all
+HOLLOW = 0.65  # and less ink than this in all
 LONG = 0.4  # runs longer than this are the lines of a box; in its own width
 STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
 
