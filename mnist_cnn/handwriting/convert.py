@@ -38,7 +38,8 @@ def to_mnist(picture):
     ink = digit_alone(ink, without_frames(mask))
     if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
         ink = _narrowed(ink)
-    return center(with_pen(ink, max(ink.shape)))
+    length = max(ink.shape)
+    return center(sharpened(with_pen(ink, length), length))
 
 
 # --- Pixels of any kind -> one tone per pixel ---
@@ -160,12 +161,11 @@ def _narrowed(ink):
 
 
 def with_pen(ink, length):
-    """Bring edges and stroke width nearer to MNIST's: sharpen, thicken thin strokes, cut the blur around thick ones.
+    """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away.
 
     ink: float32 (H, W), 0 to 1; length: of the digit, in its pixels. Returns a tensor, finer if it has few pixels.
     """
     ink, scale = torch.from_numpy(ink), math.ceil(80 / length)
-    ink = ((ink - 0.5) * min(max(1, length / FIT), SHARP) + 0.5).clip(0, 1)
     fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
     unit = scale * length / 20  # MNIST's digits are 20 pixels long
     mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))
@@ -178,3 +178,8 @@ def with_pen(ink, length):
         return ink
     distance = ndimage.distance_transform_edt(~mask)
     return torch.from_numpy(np.clip((PEN - width) / 2 * unit + 0.5 - distance, 0, 1))
+
+
+def sharpened(ink, length):
+    """Bring the edges of ink, 0 to 1, nearer to MNIST's, the more the larger it is. length: of the digit, in pixels."""
+    return ((ink - 0.5) * min(max(1, length / FIT), SHARP) + 0.5).clip(0, 1)

@@ -8,7 +8,7 @@ import numpy as np
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
-from mnist_cnn.handwriting.convert import pixels_of, to_mnist, tone_of, with_pen
+from mnist_cnn.handwriting.convert import pixels_of, sharpened, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
@@ -76,11 +76,11 @@ class _Atom(NamedTuple):
 def _read_line(model, pieces, height, shape):
     """The best reading of a line of text: the sum of its scores, and its digits."""
     whole = [_Atom(_inked(piece, height), None) for piece in pieces]
-    answers = classify(model, _candidates(whole, [(k, k + 1) for k in range(len(whole))], shape), height)
+    answers = classify(model, _candidates(whole, [(k, k + 1) for k in range(len(whole))], height, shape), height)
     atoms = [part for k, atom in enumerate(whole) for part in _parts(atom, answers.get((k, k + 1)), height)]
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
     boxes = [atom.piece.box for atom in atoms]
-    answers = classify(model, _candidates(atoms, spans(boxes, height), shape), height)
+    answers = classify(model, _candidates(atoms, spans(boxes, height), height, shape), height)
     return read_path(boxes, [atom.cut for atom in atoms], answers, height)
 
 
@@ -118,13 +118,13 @@ def _parts(atom, answer, height):
     return [_Atom(part, cost) for part, cost in zip(parts, costs, strict=True) if part]
 
 
-def _candidates(atoms, spans, shape):
+def _candidates(atoms, spans, height, shape):
     """Atoms joined, centred as in MNIST: {(start, stop): (box, image, whether the frame cuts it off)}."""
     candidates = {}
     for span in spans:
         box, page = _joined([atom.piece for atom in atoms[slice(*span)]])
         try:
-            image = center(page)
+            image = center(sharpened(page, height))
         except ValueError:  # only traces of ink
             continue
         candidates[span] = box, image, bool(min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0)
