@@ -43,7 +43,8 @@ def _line(picture):
     """The name of a picture, its text in one line, and its doubts."""
     text, words = (text.replace("\n", " / ") for text in (picture.reading.text, picture.reading.in_words()))
     doubts = f"   ({words})" if any(digit.doubtful for digit in picture.reading.digits) or not text else ""
-    return f"{picture.path}: {text}{doubts}" + f"   wrong: {picture.label}" * picture.wrong
+    left_out = f"   {len(picture.reading.left_out)} left out" * bool(picture.reading.left_out)
+    return f"{picture.path}: {text}{doubts}{left_out}" + f"   wrong: {picture.label}" * picture.wrong
 
 
 def _json(picture):

@@ -223,7 +223,7 @@ def test_a_digit_is_doubtful_if_a_path_without_it_is_nearly_as_good():
         spans = {"first": (0, 1), "second": (1, 2), "both": (0, 2)}
         sure = lambda label: Digit(label, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
         answers = {spans[name]: (sure(label), score) for name, (label, score) in scores.items()}
-        score, digits = read_path([(0, 0, 9, 20), (11, 0, 20, 20)], [None, None], answers, 20)
+        score, digits, _ = read_path([(0, 0, 9, 20), (11, 0, 20, 20)], [None, None], answers, 20)
         return score, [(digit.label, digit.doubtful) for digit in digits]
 
     near, far = 2 - 0.5 * MARGIN, 2 - 1.5 * MARGIN
@@ -263,6 +263,39 @@ def test_only_what_encloses_a_piece_is_a_frame(gap):
     around = (np.abs(np.hypot(y, x) - 35) < 4) & ~((np.abs(y) < gap / 2) & (x < 0))
     inside = (np.abs(y) < 14) & (np.abs(x) < 4)
     assert np.array_equal(without_frames(around | inside), inside if gap == 0 else around | inside)
+
+
+def test_of_a_table_the_lines_are_removed_and_the_digits_stay(model, test_split):
+    rows = [
+        np.concatenate([np.pad(in_ink(test_split[0][4 * row + k, 0].numpy(), 60, 40), 25) for k in range(4)], 1)
+        for row in range(3)
+    ]
+    page = np.concatenate(rows)
+    page[[0, 1, 2, -3, -2, -1]] = page[:, [0, 1, 2, -3, -2, -1]] = 1
+    for place in (110, 220):
+        page[place : place + 3] = 1
+    for place in (90, 180, 270):
+        page[:, place : place + 3] = 1
+    reading = read_numbers(model, np.uint8(255 - 255 * np.pad(page, 30)))
+    labels = "".join(map(str, test_split[1][:12].tolist()))
+    assert reading.text.split("\n") == [labels[:4], labels[4:8], labels[8:]]
+
+
+def test_a_one_beside_the_margin_is_no_bar(model):
+    page = np.zeros((110, 126), np.uint8)
+    page[10:100, 20:60] = in_ink(np.uint8(255 * draw(6, 28, 28, 20, 3)), 90, 40) * 255
+    page[4:106, 113:123] = 255
+    assert read_numbers(model, 255 - page).text.replace(" ", "") == "61"
+
+
+def test_what_is_left_out_is_told(model):
+    page = np.zeros((100, 200), np.uint8)
+    page[20:80, 30:70] = in_ink(np.uint8(255 * draw(3, 28, 28, 20, 3)), 60, 40) * 255
+    page[15:85, 120:180] = np.tri(70, 60, dtype=np.uint8)[::-1] * 255  # no digit
+    reading = read_numbers(model, 255 - page)
+    assert reading.text == "3" and len(reading.left_out) == 1
+    left, top, right_, bottom = reading.left_out[0].box
+    assert abs(left - 120) < 4 and abs(right_ - 180) < 4 and abs(top - 15) < 4 and abs(bottom - 85) < 4
 
 
 def test_the_parts_of_a_broken_digit_stand_in_one_line():

@@ -121,11 +121,12 @@ def _drawings(model, path, class_names):
         raise ValueError(f"{path}: expected drawings that the pad has kept, found another file ({error!r})") from None
     for number, (label, strokes) in enumerate(drawings):
         reading = read_strokes(model, strokes, class_names)
-        width, height = (max(point[axis] for stroke in strokes for point in stroke) + PEN for axis in (0, 1))
+        strokes = [np.asarray(stroke, float) for stroke in strokes]
+        width, height = np.concatenate(strokes).max(axis=0) + PEN
         scale = 2 * SIDE / max(width, height)
         page = Image.new("RGB", (math.ceil(scale * width), math.ceil(scale * height)), "white")
         for stroke in strokes:
-            points = [(scale * x, scale * y) for x, y in stroke]
+            points = [tuple(point) for point in scale * stroke]
             ImageDraw.Draw(page).line(points, fill="black", width=math.ceil(scale * PEN), joint="curve")
         yield Picture(f"{path} {number}", thumbnail(np.asarray(page)), (width, height), reading, label)
 

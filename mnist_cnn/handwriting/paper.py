@@ -54,8 +54,9 @@ def between_bars(tone):
         for order in (slice(None), slice(None, None, -1)):
             tones = middle[order]
             wide = np.argmin(np.append(even[order] & (np.abs(tones - tones[0]) < BAR * contrast), False))
-            inner = tones[min(wide, len(tones) - 1)]
-            bars.append(wide if abs(inner - tones[0]) > EDGE * contrast else 0)
+            rest = lines[order][min(wide, len(tones) - 1) :]
+            steps = np.abs([np.median(rest[0]) - tones[0], np.median(rest) - tones[0]])  # from a margin, only the first
+            bars.append(wide if steps.min() > EDGE * contrast else 0)
         spans.append(slice(bars[-2], len(lines) - bars[-1]))
     inside = tone[tuple(spans)]
     large = min(inside.shape) > (8 if all(bars) else SMALL)

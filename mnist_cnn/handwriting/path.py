@@ -86,9 +86,9 @@ def best_path(boxes, cuts, answers, height):
 
 
 def read_path(boxes, cuts, answers, height):
-    """The best path as the sum of its scores and its digits: `rivalled` if a path without them there is nearly as good.
+    """The best path: the sum of its scores, its digits, and what it leaves out, a Digit for each part.
 
-    boxes, cuts, answers: as for `best_path`.
+    Digits are `rivalled` if a path without them there is nearly as good. boxes, cuts, answers: as for `best_path`.
     """
     score, path = best_path(boxes, cuts, answers, height)
     digits = []
@@ -101,4 +101,10 @@ def read_path(boxes, cuts, answers, height):
         }
         second, _ = best_path(boxes, cuts, others, height)
         digits.append(digit._replace(rivalled=bool(score - second < MARGIN)))
-    return score, digits
+    return score, digits, left_out(path, answers)
+
+
+def left_out(path, answers):
+    """The parts that a path leaves out, each as a Digit."""
+    used = {k for span in path for k in range(*span)}
+    return [digit for (start, stop), (digit, _) in answers.items() if stop == start + 1 and start not in used]

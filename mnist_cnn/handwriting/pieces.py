@@ -13,6 +13,7 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
+CELLS, SMALL_CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
 HOLLOW = 0.65  # and less ink than this in all
 LONG = 0.4  # runs longer than this are the lines of a box; in its own width
@@ -128,18 +129,23 @@ def without_frames(mask):
     labels, boxes, _ = _components(mask)
     cropped = max(mask.shape) <= SMALL or all(side.any() for side in sides(mask))  # to the ink, or framed
     outer = np.bincount(border(labels), minlength=len(boxes) + 1) * (not cropped)
-    gone = np.zeros(len(boxes) + 1, bool)
+    gone, table = np.zeros((2, len(boxes) + 1), bool)
     spans = np.array([(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in boxes]).reshape(-1, 4)
     top, left, bottom, right = spans.T
     for number, (y0, x0, y1, x1) in enumerate(spans, 1):
-        inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > INSIDE * (y1 - y0))
+        inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > SMALL_CELL * (y1 - y0))
         own = labels[y0:y1, x0:x1] == number
-        around = any(_encloses(own, *(spans[other] - [y0, x0, y0, x0])) for other in np.flatnonzero(inside))
-        gone[number] = around or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
+        shares = [
+            (bottom[other] - top[other]) / (y1 - y0)
+            for other in np.flatnonzero(inside)
+            if _encloses(own, *(spans[other] - [y0, x0, y0, x0]))
+        ]
+        gone[number] = max(shares, default=0) > INSIDE or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
+        table[number] = len(shares) >= CELLS
     rest = mask & ~gone[labels]
     for number in np.flatnonzero(~gone[1:]):
         own = labels[boxes[number]] == number + 1
-        rest[boxes[number]] &= _unboxed(own) | ~own
+        rest[boxes[number]] &= _unboxed(own, table[number + 1]) | ~own
     return rest if rest.any() else mask
 
 
@@ -149,9 +155,12 @@ def _encloses(own, top, left, bottom, right):
     return rows[:, :left].any() and rows[:, right:].any() and columns[:top].any() and columns[bottom:].any()
 
 
-def _unboxed(own):
-    """A piece without the box that its digits touch: straight lines along all four sides, which strokes may cross."""
-    bands = [max(2, round(BAND * side)) for side in own.shape]
+def _unboxed(own, table=False):
+    """A piece without the box that its digits touch: straight lines along all four sides, which strokes may cross.
+
+    Of a table, all long lines are removed.
+    """
+    bands = [len(own), len(own.T)] if table else [max(2, round(BAND * side)) for side in own.shape]
     rims = [rim for part, band in zip((own, own.T), bands) for rim in (part[:band], part[-band:])]
     if own.mean() > HOLLOW or min(rim.any(axis=0).mean() for rim in rims) < CLOSED:
         return own
@@ -162,7 +171,7 @@ def _unboxed(own):
         line[-band:] |= level[-band:]
     rest = own & ~lines
     inside = rest.any(axis=1).sum() > INSIDE * len(own)
-    return rest if inside else own
+    return rest if inside or table else own
 
 
 def _level_lines(own):

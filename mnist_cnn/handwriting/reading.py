@@ -9,7 +9,7 @@ from torch import Tensor
 from mnist_cnn.model import SURE, TYPICAL, in_words
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
-SPACE, SPACES = 0.6, 2.4  # between two numbers, at least: in heights of a digit, and in small gaps of the line's digits
+SPACE, SPACES = 0.6, 2.2  # between two numbers, at least: in heights of a digit, and in small gaps of the line's digits
 
 
 class Digit(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.convert import PEN
-from mnist_cnn.handwriting.path import LOW, WIDE, best_path, classify, spans
+from mnist_cnn.handwriting.path import LOW, WIDE, best_path, classify, left_out, spans
 from mnist_cnn.handwriting.reading import sort_out
 
 ABOVE = 0.75  # a stroke lower than a digit belongs to one that shares so much of the narrower one's width
@@ -48,9 +48,7 @@ def read_strokes(model, strokes, class_names="0123456789"):
         answers = classify(model, {(0, len(parts)): (_box(strokes, pen), draw_strokes(strokes), False)}, height)
         path = list(answers)
     reading = sort_out([[answers[span][0] for span in path]], class_names)
-    used = {k for span in path for k in range(*span)}
-    skipped = [answers[k, k + 1][0] for k in range(len(parts)) if k not in used and (k, k + 1) in answers]
-    return reading._replace(left_out=reading.left_out + skipped)
+    return reading._replace(left_out=reading.left_out + left_out(path, answers))
 
 
 def draw_strokes(strokes):
