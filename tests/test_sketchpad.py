@@ -481,7 +481,7 @@ def test_drawings_are_kept_with_what_they_say(address, open_page):
     keep.click()
     draw(page, beside_each_other(3, 2))
     label.fill(' "32" ')
-    keep.click()
+    label.press("Enter")
     with page.expect_download() as download:
         page.get_by_text("Save the drawings (2)").click()
     assert download.value.suggested_filename == "drawings.json"

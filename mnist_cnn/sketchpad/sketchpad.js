@@ -291,6 +291,7 @@ function listenToButtonsAndKeys(root, { paper, undo, clear, label }, drawing, re
 /** Drawings that are kept with what they say become one file: [{"label": "7", "strokes": [[[x, y], ...], ...]}, ...] */
 function listenToKeep({ label, keep, download }, drawing, read, refresh) {
   const kept = [];
+  label.addEventListener("keydown", ({ key }) => key === "Enter" && keep.click());
   keep.addEventListener("click", () => {
     if (!label.value.trim() || !read(drawing.strokes).length) return label.focus();
     kept.push({ label: label.value.trim(), strokes: drawing.strokes });
