@@ -55,22 +55,26 @@ def to_onnx(model, class_names=None):
     N may vary. The metadata `class_names` is a JSON list.
 
     model: an MNIST_CNN on any device, with any layers. class_names: one for each class, by default their numbers.
-    Raises ModuleNotFoundError without the packages onnx and onnxscript, ValueError for another number of names.
+    Raises ModuleNotFoundError without the packages onnx and onnxscript, ValueError for another number of names, or if
+    this release of PyTorch cannot convert the network.
     """
     if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
         raise ModuleNotFoundError(f"to write ONNX, first run `pip install {' '.join(missing)}`")
     model, images = plain_copy(model), torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
     names = name_classes(model(images), class_names)
-    program = torch.onnx.export(
-        model,
-        (images,),
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes={"images": {0: torch.export.Dim("N")}},
-        dynamo=True,  # not the default before torch 2.9
-        optimize=True,
-        verbose=False,
-    )
+    try:
+        program = torch.onnx.export(
+            model,
+            (images,),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            dynamo=True,  # not the default before torch 2.9
+            optimize=True,
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:  # of releases before 2.9, for some networks
+        raise ValueError(f"torch {torch.__version__} cannot convert this network: upgrade torch, onnxscript") from error
     for part in (program.model.graph, *program.model.graph):
         part.metadata_props.clear()  # stack traces, with the paths of this machine
     program.model.metadata_props["class_names"] = json.dumps(names)
