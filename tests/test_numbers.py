@@ -276,9 +276,22 @@ def test_of_a_table_the_lines_are_removed_and_the_digits_stay(model, test_split)
         page[place : place + 3] = 1
     for place in (90, 180, 270):
         page[:, place : place + 3] = 1
-    reading = read_numbers(model, np.uint8(255 - 255 * np.pad(page, 30)))
     labels = "".join(map(str, test_split[1][:12].tolist()))
-    assert reading.text.split("\n") == [labels[:4], labels[4:8], labels[8:]]
+    for angle in (0, 2, -5):
+        sloping = ndimage.rotate(np.pad(page, 30), angle, order=1)
+        reading = read_numbers(model, np.uint8(255 - 255 * sloping))
+        assert reading.text.replace(" ", "").split("\n") == [labels[:4], labels[4:8], labels[8:]]
+
+
+def test_a_digit_that_touches_one_of_many_boxes_stays(model):
+    digits = [in_ink(np.uint8(255 * draw(label, 28, 28, 20, 3)), 60, 40) for label in (6, 0, 5, 4, 7)]
+    digits[2] = np.pad(in_ink(np.uint8(255 * draw(5, 28, 28, 20, 3)), 92, 60), ((0, 8), (10, 0)))
+    page = np.concatenate([np.pad(ink, 20) if len(ink) == 60 else ink[:, :80] for ink in digits], axis=1)
+    page[:3] = page[-3:] = 1
+    for place in range(0, 400, 80):
+        page[:, place : place + 3] = 1
+    page[:, -3:] = 1
+    assert read_numbers(model, np.uint8(255 - 255 * np.pad(page, 40))).text.replace(" ", "") == "60547"
 
 
 def test_a_one_beside_the_margin_is_no_bar(model):

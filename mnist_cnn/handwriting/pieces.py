@@ -13,10 +13,11 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
-CELLS, SMALL_CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
+CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
 HOLLOW = 0.65  # and less ink than this in all
 LONG = 0.4  # runs longer than this are the lines of a box; in its own width
+THIN, FULL = 0.05, 0.25  # parts of a table that are thinner, in its length, or fill less of their box, are lines, too
 STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
 
 # The parts of a digit that is alone, compared with the ink and the length of its largest piece
@@ -133,15 +134,16 @@ def without_frames(mask):
     spans = np.array([(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in boxes]).reshape(-1, 4)
     top, left, bottom, right = spans.T
     for number, (y0, x0, y1, x1) in enumerate(spans, 1):
-        inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > SMALL_CELL * (y1 - y0))
+        inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > CELL * (y1 - y0))
         own = labels[y0:y1, x0:x1] == number
         shares = [
             (bottom[other] - top[other]) / (y1 - y0)
             for other in np.flatnonzero(inside)
             if _encloses(own, *(spans[other] - [y0, x0, y0, x0]))
         ]
-        gone[number] = max(shares, default=0) > INSIDE or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
-        table[number] = len(shares) >= CELLS
+        table[number] = len(shares) >= CELLS and _is_box(own)
+        frame = (len(shares) >= CELLS or max(shares, default=0) > INSIDE) and not table[number]
+        gone[number] = frame or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
     rest = mask & ~gone[labels]
     for number in np.flatnonzero(~gone[1:]):
         own = labels[boxes[number]] == number + 1
@@ -155,23 +157,40 @@ def _encloses(own, top, left, bottom, right):
     return rows[:, :left].any() and rows[:, right:].any() and columns[:top].any() and columns[bottom:].any()
 
 
+def _is_box(own):
+    """Whether a piece has ink along all four sides, and little inside."""
+    rims = [rim for part, band in zip((own, own.T), _bands(own)) for rim in (part[:band], part[-band:])]
+    return own.mean() <= HOLLOW and min(rim.any(axis=0).mean() for rim in rims) >= CLOSED
+
+
+def _bands(own):
+    """How many rows and columns are near the sides."""
+    return [max(2, round(BAND * side)) for side in own.shape]
+
+
 def _unboxed(own, table=False):
     """A piece without the box that its digits touch: straight lines along all four sides, which strokes may cross.
 
     Of a table, all long lines are removed.
     """
-    bands = [len(own), len(own.T)] if table else [max(2, round(BAND * side)) for side in own.shape]
-    rims = [rim for part, band in zip((own, own.T), bands) for rim in (part[:band], part[-band:])]
-    if own.mean() > HOLLOW or min(rim.any(axis=0).mean() for rim in rims) < CLOSED:
+    if not _is_box(own):
         return own
+    bands = own.shape if table else _bands(own)
     lines = np.zeros(own.shape, bool)
     for part, line, band in zip((own, own.T), (lines, lines.T), bands):
         level = _level_lines(part)
         line[:band] |= level[:band]
         line[-band:] |= level[-band:]
     rest = own & ~lines
+    if table:  # what is left of lines that slope is long, thin or hollow
+        labels, boxes, area = _components(rest)
+        sides = np.array(
+            [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in boxes] or [(0, 0)]
+        )
+        kept = (sides.max(axis=1) < LONG * max(own.shape)) & (sides.min(axis=1) > THIN * max(own.shape))
+        return rest & np.append(False, kept & (area > FULL * sides.prod(axis=1)))[labels]
     inside = rest.any(axis=1).sum() > INSIDE * len(own)
-    return rest if inside or table else own
+    return rest if inside else own
 
 
 def _level_lines(own):
