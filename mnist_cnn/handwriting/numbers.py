@@ -19,7 +19,7 @@ from mnist_cnn.handwriting.reading import sort_out
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 CLEAR = 0.95, 0.02  # probability and typicality from which a piece is a digit, and not cut
 BAD = -4.0  # mean score per digit below which the page may lie on its side
-HIGH = 0.5  # what is left out is shown if it is so high, in heights of a digit
+SHOWN = 0.5  # what is left out is shown if it is so high, in heights of a digit
 PAGE = 3  # digits, at least, of a page that lies on its side
 
 
@@ -43,30 +43,32 @@ def read_numbers(model, picture, class_names="0123456789"):
     ink, mask = find_ink(*ink_density(tone[rows, columns]))
     cropped = all(side.any() for side in sides(mask))
     mask = without_frames(mask)
-    (score, *lines), turns = _read(model, ink, mask), 0
+    (score, lines, others), turns = _read(model, ink, mask), 0
     if score < BAD:
         for quarters in (1, 3):
             turned = _read(model, *(np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask)))
-            if turned[0] > max(BAD, score) and sum(map(len, turned[2:])) >= PAGE:
-                (score, *lines), turns = turned, quarters
-    if cropped:  # to the ink, which the frame does not cut then
-        lines = [[digit._replace(cut_off=False) for digit in line] for line in lines]
+            if turned[0] > max(BAD, score) and sum(map(len, turned[1])) >= PAGE:
+                (score, lines, others), turns = turned, quarters
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
-    corner = np.tile([columns.start, rows.start], 2)
-    ends = np.tile([width, height], 2)  # a thin stroke may have grown beyond them
-    place = lambda digit: (scale * (_turned_back(digit.box, turns, ink.shape) + corner)).clip(0, ends).tolist()
-    others, *lines = [[digit._replace(box=tuple(place(digit))) for digit in line] for line in lines]
-    reading = sort_out(lines, class_names)
-    return reading._replace(left_out=reading.left_out + others)
+    corner, ends = np.tile([columns.start, rows.start], 2), np.tile([width, height], 2)
+
+    def placed(digit):
+        """The digit with its box in the picture. If that is cropped to the ink, the frame does not cut it off."""
+        box = scale * (_turned_back(digit.box, turns, ink.shape) + corner)
+        box = box.clip(0, ends)  # a thin stroke may have grown beyond them
+        return digit._replace(box=tuple(box.tolist()), cut_off=digit.cut_off and not cropped)
+
+    lines = [[placed(digit) for digit in line] for line in lines]
+    return sort_out(lines, class_names, [placed(digit) for digit in others])
 
 
 def _read(model, ink, mask):
-    """The best reading of a mask: its mean score per digit, what it leaves out, and the digits of each line of text."""
+    """The best reading of a mask: its mean score per digit, the digits of each line of text, and what it leaves out."""
     pieces, height = find_pieces(ink, mask)
     found = [_read_line(model, line, height, ink.shape) for line in text_lines(pieces, height)]
     scores, lines, others = zip(*found) if found else ((), (), ())
-    others = [other for part in others for other in part if other.box[3] - other.box[1] > HIGH * height]
-    return sum(scores) / max(1, sum(map(len, lines))), others, *lines
+    others = [other for part in others for other in part if other.box[3] - other.box[1] > SHOWN * height]
+    return sum(scores) / max(1, sum(map(len, lines))), lines, others
 
 
 class _Atom(NamedTuple):

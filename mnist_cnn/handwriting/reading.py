@@ -62,9 +62,10 @@ class Reading(NamedTuple):
         return "".join(space + name for space, name in zip(spaces, names, strict=True))
 
 
-def sort_out(lines, class_names):
+def sort_out(lines, class_names, others=()):
     """Return the Reading of lines of Digit: leave out what the network takes for no digit, or the frame cuts off.
 
+    others: what the best path has left out already.
     Nothing is left out if nothing else would stay: what is there is then shown as doubtful.
     """
     found = [digit for line in lines for digit in line]
@@ -73,4 +74,4 @@ def sort_out(lines, class_names):
     is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
     kept = [[digit for digit in line if is_read(digit)] for line in lines]
     left_out = [digit for digit in found if not is_read(digit)]
-    return Reading([line for line in kept if line], left_out, list(class_names))
+    return Reading([line for line in kept if line], [*left_out, *others], list(class_names))

@@ -47,8 +47,7 @@ def read_strokes(model, strokes, class_names="0123456789"):
     if not path:  # all of it is one sign
         answers = classify(model, {(0, len(parts)): (_box(strokes, pen), draw_strokes(strokes), False)}, height)
         path = list(answers)
-    reading = sort_out([[answers[span][0] for span in path]], class_names)
-    return reading._replace(left_out=reading.left_out + left_out(path, answers))
+    return sort_out([[answers[span][0] for span in path]], class_names, left_out(path, answers))
 
 
 def draw_strokes(strokes):
