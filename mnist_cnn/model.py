@@ -18,8 +18,9 @@ class MNIST_CNN(nn.Module):
     classes: number of logits.
 
     `judge` is a second network of the same layers with one more class, for images that belong to none. `typicality`
-    compares its scores with `scores`, those of held-out images. Both are buffers: training the network leaves them
-    alone. training/judge.py computes them.
+    compares its scores with `scores`, those of held-out images. `splitter` is a third one, which tells where digits
+    that touch are to be cut. All of them are buffers: training the network leaves them alone. training/judge.py and
+    training/splitter.py compute them.
     """
 
     def __init__(self, mean=0.0, std=1.0, classes=10):
@@ -39,7 +40,8 @@ class MNIST_CNN(nn.Module):
             nn.Linear(320, 50),  # (N, 50)
             nn.Linear(50, classes),  # (N, classes)
         )
-        self.judge = _judge(self.layers)
+        self.judge = _helper(self.layers, classes + 1)
+        self.splitter = _helper(self.layers, 2)
         self.register_buffer("scores", torch.zeros(1000))
 
     def forward(self, images):
@@ -52,17 +54,17 @@ class MNIST_CNN(nn.Module):
         return (images.to(self.mean.dtype) - white * self.mean) / (white * self.std)
 
 
-def _judge(layers):
-    """A copy of the layers with one more output. Its weights are buffers, and zero."""
-    judge, last = copy.deepcopy(layers), layers[-1]
+def _helper(layers, outputs):
+    """A copy of the layers with so many outputs. Its weights are buffers, and zero."""
+    helper, last = copy.deepcopy(layers), layers[-1]
     if not isinstance(last, nn.Linear):
         raise ValueError(f"expected nn.Linear as the last layer, which returns the logits, found {last}")
-    judge[-1] = nn.utils.skip_init(nn.Linear, last.in_features, last.out_features + 1, bias=last.bias is not None)
-    for layer in judge.modules():
+    helper[-1] = nn.utils.skip_init(nn.Linear, last.in_features, outputs, bias=last.bias is not None)
+    for layer in helper.modules():
         for name, parameter in list(layer.named_parameters(recurse=False)):
             delattr(layer, name)
             layer.register_buffer(name, torch.zeros_like(parameter))
-    return judge
+    return helper
 
 
 def predict(model, images, batch_size=1000):
@@ -105,6 +107,15 @@ def judge_scores(model, images, batch_size=1000):
     """The logarithm of the judge's odds that an image belongs to one of the classes: float32 (N,), on the CPU."""
     logits = _logits(model, lambda batch: model.judge(model.normalize(batch)), images, batch_size)
     return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
+
+
+def split_odds(model, images, batch_size=1000):
+    """The logarithm of the splitter's odds that a cut separates two digits: float32 (N,), on the CPU.
+
+    images: windows around cuts, uint8 (N, 1, 28, 28), see handwriting/cuts.py.
+    """
+    logits = _logits(model, lambda batch: model.splitter(model.normalize(batch)), images, batch_size)
+    return logits[:, 1] - logits[:, 0]
 
 
 def in_words(probabilities, class_names, typicality=1.0):

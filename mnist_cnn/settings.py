@@ -92,6 +92,7 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
     ),
     "DRAWN": ("a whole number from 0 (none)", _whole(0)),
     "NON_DIGITS": ("a whole number from 0 (none)", _whole(0)),
+    "STRINGS": ("a whole number from 0 (none)", _whole(0)),
     "SEED": ("a whole number from 0 to below 2**63", lambda value: _whole(0)(value) and value < 2**63),
     "THREADS": ('"all", "auto" or a whole number from 1', lambda value: value in ("all", "auto") or _whole(1)(value)),
     "DEVICE": (

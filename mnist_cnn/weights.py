@@ -15,6 +15,7 @@ from mnist_cnn import files
 from mnist_cnn.model import MNIST_CNN, predict
 
 WRAPPERS = ("_orig_mod.", "module.")  # prefixes by torch.compile, and by DataParallel and AveragedModel
+LATER = (("judge", "scores"), ("splitter",))  # parts that older files do not have
 CHECKPOINT_KEYS = ("model_state_dict", "state_dict", "model")  # where checkpoints keep the network's weights
 
 
@@ -101,9 +102,12 @@ def _load(data, path):
     try:
         model = MNIST_CNN(float(state["mean"]), float(state["std"]), classes)
         untrained = {
-            name: tensor for name, tensor in model.state_dict().items() if name.startswith(("judge", "scores"))
+            name: value
+            for name, value in model.state_dict().items()
+            for parts in LATER
+            if name.startswith(parts) and not any(other.startswith(parts) for other in state)
         }
-        model.load_state_dict(state if "scores" in state else {**untrained, **state})  # older files have no judge
+        model.load_state_dict({**state, **untrained})
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: expected the weights of MNIST_CNN, found others: {error}") from error
     with torch.inference_mode():

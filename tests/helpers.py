@@ -16,6 +16,7 @@ SMALL = {  # trains on 5,000 digits
     "VALIDATION": 55000,
     "DRAWN": 0,
     "NON_DIGITS": 0,
+    "STRINGS": 0,
     "EPOCHS": 2,
     "DEVICE": "cpu",
     "THREADS": 1,

@@ -22,6 +22,7 @@ FEW = {
     "VALIDATION": 500,
     "DRAWN": 0,
     "NON_DIGITS": 0,
+    "STRINGS": 0,
     "DEVICE": "cpu",
     "THREADS": 1,
 }  # of the 5,000 training digits of `data`

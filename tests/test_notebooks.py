@@ -21,7 +21,8 @@ def workspace(copy_of_repository):
     folder = copy_of_repository()
     (folder / "MNIST-MODEL.pth").unlink()
     return folder, run_notebook.run(
-        folder / "workspace.ipynb", {"DATA": DATA, "EPOCHS": 1, "NON_DIGITS": 10000, "DEVICE": "cpu", "THREADS": 1}
+        folder / "workspace.ipynb",
+        {"DATA": DATA, "EPOCHS": 1, "NON_DIGITS": 10000, "STRINGS": 200, "DEVICE": "cpu", "THREADS": 1},
     )
 
 
@@ -140,7 +141,7 @@ def test_a_network_changed_in_model_py_trains_and_is_shown(copy_of_repository):
         assert source.count(old) == 1
         source = source.replace(old, new)
     model.write_text(source)
-    trained = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "DRAWN": 200, "NON_DIGITS": 1000})
+    trained = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "DRAWN": 200, "NON_DIGITS": 1000, "STRINGS": 20})
     shown = run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
     for executed in (trained, shown):
         check_clean(executed)

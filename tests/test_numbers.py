@@ -14,7 +14,6 @@ from scipy import ndimage
 
 from mnist_cnn import read
 from mnist_cnn.handwriting import read_numbers, read_picture, to_mnist
-from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.path import MARGIN, read_path
 from mnist_cnn.handwriting.pieces import find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import Digit, Reading
@@ -236,15 +235,6 @@ def test_a_digit_is_doubtful_if_a_path_without_it_is_nearly_as_good():
 def test_of_one_digit_the_words_say_that_it_may_be_several():
     digit = Digit(2, (0, 0, 9, 20), None, torch.eye(10)[2], 1.0, False, rivalled=True)
     assert Reading([[digit]], [], list("0123456789")).in_words() == "2, 100% (or several digits)"
-
-
-def test_cuts_pass_between_digits_that_touch():
-    piece = np.zeros((40, 60), np.float32)
-    piece[:, 5:10] = piece[:, 45:50] = piece[18:22, 5:50] = 1  # an H
-    found = cuts(piece, 40)
-    assert any(12 < where.mean() < 43 and cost < 0.15 for where, cost in found)
-    assert [where.mean() for where, _ in found] == sorted(where.mean() for where, _ in found)
-    assert all(where.shape == (40,) for where, _ in found)
 
 
 def test_frames_are_removed_but_not_the_loop_of_a_digit():

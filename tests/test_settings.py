@@ -40,6 +40,7 @@ def test_the_notebooks_settings_are_known_and_allowed(name):
         ("ANSWERS", [None, 3, " "]),
         ("DRAWN", [None, -1, 0.5, "many"]),
         ("NON_DIGITS", [None, -1, 0.5, "many"]),
+        ("STRINGS", [None, -1, 0.5, "many"]),
     ],
 )
 def test_wrong_types_and_values_are_refused_with_the_setting_and_what_it_may_be(name, values):

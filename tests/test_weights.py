@@ -49,7 +49,7 @@ class Malicious:
 
 
 STATE = MNIST_CNN().state_dict()
-NUMBERS = 21_842 + 21_891 + 1000  # the weights, mean and std, the judge's weights and the scores
+NUMBERS = 21_842 + 21_891 + 1000 + 21_432  # the weights, mean and std, the judge's weights, the scores, the splitter's
 MOST = 2**18 + 6 * 4 * NUMBERS  # bytes: three double-precision numbers for each, and names
 WHOLE = saved(STATE)
 FLIPPED = bytearray(WHOLE)
@@ -71,7 +71,7 @@ REFUSED = {  # what is in the file, and what the message says
     "a zip of something else": (zipped(b"hello"), "another kind"),
     "as much as allowed": (bytes(MOST), "not a zip file"),
     "as much as allowed when unpacked": (zipped(bytes(MOST)), r"run\): (?!an archive whose)"),
-    "too much": (bytes(MOST + 1), "at most 1,335,736 bytes for this network, found 1,335,737"),
+    "too much": (bytes(MOST + 1), "at most 1,850,104 bytes for this network, found 1,850,105"),
     "too much when unpacked": (zipped(bytes(MOST + 1)), r"run\): an archive whose contents are too large$"),
     "one bit is wrong": (bytes(FLIPPED), r"a wrong checksum for \S*data/\d"),
     "malicious": (saved({**STATE, "layers.0.bias": Malicious()}), "code in it"),

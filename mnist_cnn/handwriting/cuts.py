@@ -1,53 +1,78 @@
-"""Cut a piece of ink where digits may touch.
+"""Cut a piece of ink where digits touch.
 
-A cut runs from the top to the bottom of the piece and crosses as little ink as it can: over-segmentation, as in LeCun
-et al. 1998 (Gradient-based learning applied to document recognition, section VII). Whether a cut separates two digits
-is decided later, by the network.
+A cut runs from the top to the bottom of a piece, upright or slanted as people write, and crosses as little ink as it
+can: over-segmentation, as in LeCun et al. 1998 (Gradient-based learning applied to document recognition, section VII).
+`model.splitter` has learned which cuts separate digits, see training/splitter.py; the path through the line decides.
 """
 
 import numpy as np
-from scipy import ndimage
+import torch
+from torch.nn import functional as F
 
-ROWS = 28  # taller pieces are searched at this height
-LEAN = 0.08  # how far a cut may turn aside from the vertical, in heights of a digit
-APART = 0.06  # least distance between cuts, in the same unit
-DENSE = 14  # at most so many cuts per height of a digit
-THICK = 1.2  # a cut may cross so much ink, in the same unit
+from mnist_cnn.model import split_odds
+
+UNIT = 28  # pixels: pieces are searched at the scale at which a digit is so high, as in MNIST
+FINEST, ROWS = 4, 56  # but not enlarged more than this, and not to more rows
+SLANTS = -0.5, -0.25, 0.0  # columns per row
+LEAN = 2  # pixels that a cut may turn aside from a straight line
+MARGIN = 2  # pixels: least distance from the left and the right end
+THICK = 34  # pixels of ink that a cut may cross
 SIDEWAYS = 0.02  # what a step to the side costs, in pixels of ink: a straight cut is preferred
+SIDE = 28  # pixels of the window around a cut
+LIKELY = -3.0  # least odds of a cut, as a logarithm
+APART = 1.7  # pixels: least mean distance between cuts
 
 
-def cuts(piece, height):
+def cuts(model, ink, height):
     """Return the places where a piece of ink may be cut, from left to right.
 
-    piece: float32 (H, W), ink from 0 to 1; height: that of a digit, in pixels.
-    Returns a list of (columns, cost): columns (H,), where the cut passes each row, and the ink that it crosses, in
-    heights of a digit.
+    ink: float32 (H, W), from 0 to 1; height: that of a digit, in pixels.
+    Returns a list of (columns, odds): columns (H,), where the cut passes each row, and the logarithm of the odds that
+    it separates two digits, by `model.splitter`.
     """
-    scale = min(1, ROWS / len(piece))
-    small = ndimage.zoom(piece, scale, order=1) if scale < 1 else piece
-    unit, (rows, width) = height * scale, small.shape
-    lean, margin = max(1, round(LEAN * unit)), max(1, round(0.1 * unit))
-    starts = np.arange(margin, width - margin)
-    if len(starts) == 0:
-        return []
-    columns = starts[:, None] + np.arange(-lean, lean + 1)
-    ink = np.pad(small, ((0, 0), (lean, lean)))[:, columns + lean]  # (rows, starts, 2 * lean + 1)
-    cost, steps = ink[0], []
-    for row in ink[1:]:
+    scale = min(UNIT / height, FINEST, ROWS / len(ink))
+    rows, width = (max(1, round(side * scale)) for side in ink.shape)
+    small = F.interpolate(torch.from_numpy(ink)[None, None], (rows, width), mode="area")[0, 0].numpy()
+    paths = possible_cuts(small)
+    odds = split_odds(model, windows(small, paths)).tolist()
+    kept = []
+    for k in sorted(range(len(odds)), key=odds.__getitem__, reverse=True):
+        distances = [paths[k] - paths[other] for other in kept]
+        if odds[k] >= LIKELY and all(abs(d.mean()) > APART and (d.min() >= 0 or d.max() <= 0) for d in distances):
+            kept.append(k)
+    kept.sort(key=lambda k: paths[k].mean())
+    middles = (np.arange(len(ink)) + 0.5) * rows / len(ink) - 0.5
+    columns = [np.interp(middles, np.arange(rows), paths[k]) + 0.5 for k in kept]
+    return [(place * ink.shape[1] / width - 0.5, odds[k]) for place, k in zip(columns, kept, strict=True)]
+
+
+def possible_cuts(ink):
+    """Cuts from all columns at all slants: int (N, H), the columns that they cross, the cheapest cuts first."""
+    rows, width = ink.shape
+    starts, lean = np.arange(MARGIN, width - MARGIN), np.arange(-LEAN, LEAN + 1)
+    slanted = np.round(np.multiply.outer(np.arange(rows) - (rows - 1) / 2, SLANTS)).astype(int)
+    straight = (slanted[..., None] + starts).reshape(rows, -1)
+    page = np.pad(ink, ((0, 0), (rows, rows)))
+    band = page[np.arange(rows)[:, None, None], straight[..., None] + lean + rows]  # (H, N, 2 * LEAN + 1)
+    cost, steps = band[0], []
+    for row in band[1:]:
         before = np.pad(cost, ((0, 0), (1, 1)), constant_values=np.inf)
         before = np.stack([before[:, :-2] + SIDEWAYS, before[:, 1:-1], before[:, 2:] + SIDEWAYS])
         steps.append(before.argmin(axis=0) - 1)
         cost = before.min(axis=0) + row
-    each = np.arange(len(starts))
-    place = cost.argmin(axis=1)
-    cost, path = cost[each, place] / unit, [place]
+    each, places = np.arange(straight.shape[1]), [cost.argmin(axis=1)]
+    cost = cost[each, places[0]]
     for step in reversed(steps):
-        path.append(path[-1] + step[each, path[-1]])
-    paths = starts[:, None] + np.stack(path[::-1], axis=1) - lean
-    kept = []
-    for k in np.argsort(cost, kind="stable"):
-        if cost[k] < THICK and all(np.abs(paths[k] - paths[other]).mean() > APART * unit for other in kept):
-            kept.append(k)
-    kept = sorted(kept[: round(max(3, DENSE * width / unit))], key=lambda k: paths[k].mean())
-    heights = (np.arange(len(piece)) + 0.5) * scale - 0.5
-    return [(np.interp(heights, np.arange(rows), paths[k]) / scale, cost[k]) for k in kept]
+        places.append(places[-1] + step[each, places[-1]])
+    paths = (straight + places[::-1] - LEAN).T
+    order = np.argsort(cost, kind="stable")
+    return paths[order[cost[order] < THICK]]
+
+
+def windows(ink, paths):
+    """The ink around cuts, uint8 (N, 1, 28, 28). Rows are shifted so that the cut is upright, in the middle."""
+    rows = np.arange(SIDE) + (len(ink) - SIDE) // 2
+    columns = paths[:, rows.clip(0, len(ink) - 1), None] + np.arange(SIDE) - SIDE // 2
+    edge = SIDE + len(ink)
+    page = np.pad(np.uint8(255 * ink + 0.5), ((SIDE, SIDE), (edge, edge)))
+    return torch.from_numpy(page[rows[:, None] + SIDE, columns + edge][:, None])

@@ -17,7 +17,6 @@ from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines,
 from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
-CLEAR = 0.95, 0.02  # probability and typicality from which a piece is a digit, and not cut
 BAD = -4.0  # mean score per digit below which the page may lie on its side
 SHOWN = 0.5  # what is left out is shown if it is so high, in heights of a digit
 PAGE = 3  # digits, at least, of a page that lies on its side
@@ -75,14 +74,12 @@ class _Atom(NamedTuple):
     """A piece of ink, or a part of one between two cuts."""
 
     piece: Piece
-    cut: float | None  # the ink that the cut on its left crosses, in heights of a digit; None if there is none
+    cut: float | None  # the odds of the cut on its left, as a logarithm; None if there is none
 
 
 def _read_line(model, pieces, height, shape):
     """The best reading of a line of text, as `read_path` returns it."""
-    whole = [_Atom(_inked(piece, height), None) for piece in pieces]
-    answers = classify(model, _candidates(whole, [(k, k + 1) for k in range(len(whole))], height, shape), height)
-    atoms = [part for k, atom in enumerate(whole) for part in _parts(atom, answers.get((k, k + 1)), height)]
+    atoms = [part for piece in pieces for part in _parts(model, _inked(piece, height), height)]
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
     boxes = [atom.piece.box for atom in atoms]
     answers = classify(model, _candidates(atoms, spans(boxes, height), height, shape), height)
@@ -106,21 +103,17 @@ def _trimmed(top, left, ink, trace=0.3):
     return Piece(top + rows[0], left + columns[0], ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def _parts(atom, answer, height):
-    """Cut a piece wherever digits may touch, unless it is clearly one digit."""
-    piece = atom.piece
+def _parts(model, piece, height):
+    """Cut a piece wherever digits may touch."""
     if len(piece.ink) < SLIGHT * height:
-        return [atom]
-    if answer:
-        probability, typical = answer[0].probabilities.max().item(), answer[0].typicality
-        if probability > CLEAR[0] and typical > CLEAR[1]:
-            return [atom]
-    places = cuts(piece.ink, height)
-    column = np.arange(piece.ink.shape[1])
-    side = sum((column > where[:, None] for where, _ in places), np.zeros(piece.ink.shape, int))
-    costs = [None, *(cost for _, cost in places)]
-    parts = [_trimmed(piece.top, piece.left, np.where(side == k, piece.ink, 0)) for k in range(len(costs))]
-    return [_Atom(part, cost) for part, cost in zip(parts, costs, strict=True) if part]
+        return [_Atom(piece, None)]
+    column, side, odds = np.arange(piece.ink.shape[1]), np.zeros(piece.ink.shape, int), [None]
+    for where, odd in cuts(model, piece.ink, height):
+        side += column > where[:, None]
+        odds.append(odd)
+    parts = [_trimmed(piece.top, piece.left, np.where(side == k, piece.ink, 0)) for k in range(len(odds))]
+    atoms = [_Atom(part, odd) for part, odd in zip(parts, odds, strict=True) if part]
+    return [atoms[0]._replace(cut=None), *atoms[1:]] if atoms else []  # on its left, there were only traces of ink
 
 
 def _candidates(atoms, spans, height, shape):

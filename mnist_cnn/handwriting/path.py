@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from operator import itemgetter
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -22,8 +23,8 @@ DIGIT = 0.8  # for being a digit at all
 PROBABILITY = 4.2  # per unit of the logarithm of the probability
 DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
 LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
-BROADER, BROAD, BROADEST = 7.5, 0.6, 1.1  # or broader than BROAD, up to BROADEST
-CUT, CROSSED = 0.25, 2.5  # for each cut, and per height of a digit of ink that it crosses
+BROADER, BROAD, BROADEST = 5.0, 0.6, 1.1  # or broader than BROAD, up to BROADEST
+CUT = 0.5  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
 SKIP, LARGE = 8.0, 1.5  # for ink of the size of a digit that is left out; up to LARGE digits
 MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
@@ -64,8 +65,8 @@ def _misfit(box, height):
 def best_path(boxes, cuts, answers, height):
     """The path with the largest sum of scores: the sum, and its spans (start, stop).
 
-    boxes: of the parts of the line, in order; cuts: for each, the ink that the cut before it crosses, in heights of a
-    digit, or None; answers: as from `classify`.
+    boxes: of the parts of the line, in order; cuts: for each, the logarithm of the odds of the cut before it, or None;
+    answers: as from `classify`.
     """
     best = [(0.0, [])]  # of the parts before each place
     cuts = [*cuts, None]
@@ -77,12 +78,18 @@ def best_path(boxes, cuts, answers, height):
         size = max(bottom - top, math.sqrt((right - left) * (bottom - top))) / height  # about 1 for a digit
         found = [(score - SKIP * min(LARGE, size), path)]  # leave the last part out
         for start in starts[stop]:
-            crossed = [cut for cut in (cuts[start], cuts[stop]) if cut is not None]
             score, path = best[start]
-            score += answers[start, stop][1] - CUT * len(crossed) - CROSSED * sum(crossed)
+            score += answers[start, stop][1] - CUT * _surprise(cuts[start : stop + 1])
             found.append((score, [*path, (start, stop)]))
         best.append(max(found, key=itemgetter(0)))
     return best[-1]
+
+
+def _surprise(cuts):
+    """How unlikely it is that the first and the last of these cuts separate digits, and those between them do not."""
+    made = [np.logaddexp(0, -cut) for cut in (cuts[0], cuts[-1]) if cut is not None]
+    inside = max((cut for cut in cuts[1:-1] if cut is not None), default=-math.inf)
+    return sum(made) + np.logaddexp(0, inside)
 
 
 def read_path(boxes, cuts, answers, height):

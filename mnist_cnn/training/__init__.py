@@ -11,6 +11,7 @@ from mnist_cnn.training.drawn_digits import draw_digits
 from mnist_cnn.training.judge import train_judge
 from mnist_cnn.training.muon import MuonWithAdamW
 from mnist_cnn.training.outliers import make_outliers
+from mnist_cnn.training.splitter import make_cuts, train_splitter
 
 __all__ = [
     "CudaGraph",
@@ -24,7 +25,9 @@ __all__ = [
     "has_bfloat16",
     "keep_freed_memory",
     "learn",
+    "make_cuts",
     "make_outliers",
     "set_threads",
     "train_judge",
+    "train_splitter",
 ]

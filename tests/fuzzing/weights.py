@@ -36,13 +36,15 @@ def check_load_weights(data, folder):
         expected = torch.load(io.BytesIO(rezipped(data)), weights_only=True)  # unpacked by Python, not by torch
     expected = {name.removeprefix("module."): tensor for name, tensor in expected.get("state_dict", expected).items()}
     state = model.state_dict()
-    if "scores" not in expected:  # a file from before there was a judge
-        expected = {name: tensor for name, tensor in state.items() if name.startswith(("judge", "scores"))} | expected
+    for parts in (("judge", "scores"), ("splitter",)):
+        if not any(name.startswith(parts) for name in expected):  # an older file
+            expected |= {name: tensor for name, tensor in state.items() if name.startswith(parts)}
     assert state["std"] > 0
     assert not model.training and state.keys() == expected.keys() == UNDAMAGED.keys()
     for name, tensor in state.items():
         classes = len(state["layers.8.bias"])
-        ends = {"layers.8": (classes,), "judge.8": (classes + 1,)}.get(name.rpartition(".")[0], tensor.shape[:1])
+        ends = {"layers.8": (classes,), "judge.8": (classes + 1,), "splitter.8": (2,)}
+        ends = ends.get(name.rpartition(".")[0], tensor.shape[:1])
         assert (
             tensor.dtype == torch.float32
             and tensor.shape == ends + UNDAMAGED[name].shape[1:]
