@@ -31,11 +31,11 @@ def train_splitter(model, cuts, answers, seed=0):
 
 
 def make_cuts(images, strings, seed=0):
-    """Cut strings of touching images, and single ones.
+    """Cut strings of touching images, and single ones, in every possible place.
 
     images: uint8 (N, 1, 28, 28), N from 1, on any device; strings: how many are made of them.
-    Returns the ink around the cuts, uint8 (M, 1, 28, 28), as `handwriting.cuts.windows` does, and the answers, float32
-    (M, 2): whether they are wrong, and right. A cut that is nearly right is partly both.
+    Returns the ink around the cuts in random order, uint8 (M, 1, 28, 28), as `handwriting.cuts.windows` does, and the
+    answers, float32 (M, 2): whether a cut is wrong, and right. One that is nearly right is partly both.
     """
     if strings == 0:
         return images[:0].cpu(), torch.zeros(0, 2)
@@ -43,7 +43,8 @@ def make_cuts(images, strings, seed=0):
     parts = ([digits, digits[:1], digits[1:2]] for digits in _digits(images, strings, generator))
     found = [_cut(part, random) for digits in parts for part in digits]
     cuts, right = (torch.cat(part) for part in zip(*found))
-    return cuts, torch.stack([1 - right, right], dim=1)
+    order = torch.randperm(len(cuts), generator=generator)
+    return cuts[order], torch.stack([1 - right, right], dim=1)[order]
 
 
 def _digits(images, strings, generator):
