@@ -26,6 +26,7 @@ LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD, BROADEST = 5.0, 0.6, 1.1  # or broader than BROAD, up to BROADEST
 CUT = 0.5  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
 SKIP, LARGE = 8.0, 1.5  # for ink of the size of a digit that is left out; up to LARGE digits
+TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
 MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
 
@@ -95,9 +96,12 @@ def _surprise(cuts):
 def read_path(boxes, cuts, answers, height):
     """The best path: the sum of its scores, its digits, and what it leaves out, a Digit for each part.
 
-    Digits are `rivalled` if a path without them there is nearly as good. boxes, cuts, answers: as for `best_path`.
+    Digits are `rivalled` if a path without them there is nearly as good, or if they are cut from ink that is left out.
+    boxes, cuts, answers: as for `best_path`.
     """
     score, path = best_path(boxes, cuts, answers, height)
+    used = {k for span in path for k in range(*span)}
+    large = {k for k, (_, top, _, bottom) in enumerate(boxes) if k not in used and bottom - top > TORN * height}
     digits = []
     for start, stop in path:
         digit, _ = answers[start, stop]
@@ -107,7 +111,8 @@ def read_path(boxes, cuts, answers, height):
             if answer[0].label != digit.label or last <= start or stop <= first
         }
         second, _ = best_path(boxes, cuts, others, height)
-        digits.append(digit._replace(rivalled=bool(score - second < MARGIN)))
+        torn = (start - 1 in large and cuts[start] is not None) or (stop in large and cuts[stop] is not None)
+        digits.append(digit._replace(rivalled=torn or bool(score - second < MARGIN)))
     return score, digits, left_out(path, answers)
 
 
