@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from mnist_cnn.handwriting.cuts import cuts, possible_cuts, windows
+from mnist_cnn.handwriting.cuts import LIKELY, cuts, possible_cuts, windows
 from mnist_cnn.model import MNIST_CNN, predict, split_odds
 from mnist_cnn.training import make_cuts, train_splitter
 from tests.drawings import draw, in_ink
@@ -64,7 +64,7 @@ def test_right_cuts_are_told_from_wrong_ones(model, test_split):
     clear = (right == 0) | (right == 1)
     assert 0.03 < (right[clear] == 1).double().mean() < 0.2
     assert roc_auc_score(right[clear], odds[clear]) > 0.995
-    assert (odds[right == 1] > -3).double().mean() > 0.99
+    assert (odds[right == 1] >= LIKELY).double().mean() > 0.99
 
 
 def test_training_the_splitter_changes_nothing_else_and_repeats_bit_for_bit(train_split):

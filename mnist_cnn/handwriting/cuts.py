@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from mnist_cnn.model import split_odds
 
-UNIT = 28  # pixels: pieces are searched at the scale at which a digit is so high, as in MNIST
-FINEST, ROWS = 4, 56  # but not enlarged more than this, and not to more rows
+UNIT = 28  # pixels: pieces are searched at the scale at which a digit is so high
+FINEST, ROWS = 4, 56  # but they are not enlarged more than this, and not higher than this
 SLANTS = -0.5, -0.25, 0.0  # columns per row
 LEAN = 2  # pixels that a cut may turn aside from a straight line
 MARGIN = 2  # pixels: least distance from the left and the right end
@@ -34,16 +34,17 @@ def cuts(model, ink, height):
     rows, width = (max(1, round(side * scale)) for side in ink.shape)
     small = F.interpolate(torch.from_numpy(ink)[None, None], (rows, width), mode="area")[0, 0].numpy()
     paths = possible_cuts(small)
-    odds = split_odds(model, windows(small, paths)).tolist()
+    odds = split_odds(model, windows(small, paths)).numpy()
     kept = []
-    for k in sorted(range(len(odds)), key=odds.__getitem__, reverse=True):
-        distances = [paths[k] - paths[other] for other in kept]
-        if odds[k] >= LIKELY and all(abs(d.mean()) > APART and (d.min() >= 0 or d.max() <= 0) for d in distances):
+    for k in sorted(np.flatnonzero(odds >= LIKELY), key=odds.__getitem__, reverse=True):
+        distances = paths[kept] - paths[k]  # those of cuts that cross have both signs
+        crossing = (distances.min(axis=1) < 0) & (distances.max(axis=1) > 0)
+        if not (crossing | (abs(distances.mean(axis=1)) <= APART)).any():
             kept.append(k)
     kept.sort(key=lambda k: paths[k].mean())
     middles = (np.arange(len(ink)) + 0.5) * rows / len(ink) - 0.5
     columns = [np.interp(middles, np.arange(rows), paths[k]) + 0.5 for k in kept]
-    return [(place * ink.shape[1] / width - 0.5, odds[k]) for place, k in zip(columns, kept, strict=True)]
+    return [(place * ink.shape[1] / width - 0.5, odds[k].item()) for place, k in zip(columns, kept, strict=True)]
 
 
 def possible_cuts(ink):
