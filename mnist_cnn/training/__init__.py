@@ -1,4 +1,4 @@
-"""Training: random distortion, drawn digits, the optimizer, the device, checks of the progress, images of no class.
+"""Training: random distortion, drawn digits, the optimizer, the device, checks, images of no class, cuts of numbers.
 
 `adapt` and `learn` train on one's own images.
 """

@@ -35,10 +35,12 @@ def main():
     arguments = parser.parse_args()
     for part in arguments.parts or [part for part in PARTS if not arguments.scale or part != "versions"]:
         print(f"{part} ...", flush=True)
-        lines = PARTS[part](arguments.scale) if arguments.scale else PARTS[part]()
-        print(*lines, sep="\n")
-        if not arguments.scale:
-            record(part, lines)
+        lines = []
+        for line in PARTS[part](arguments.scale) if arguments.scale else PARTS[part]():
+            print(line, flush=True)
+            lines.append(line)
+            if not arguments.scale:
+                record(part, lines)  # what is done is kept if the rest is stopped
 
 
 if __name__ == "__main__":

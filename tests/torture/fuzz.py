@@ -34,8 +34,9 @@ FAULTS = Path("torture-faults")
 
 
 def run(scale=1.0, targets=tuple(INPUTS)):
-    """Fuzz each function. Returns the results, one line for each."""
-    return [line(name, **fuzzed(name, max(1, round(INPUTS[name] * scale)))) for name in targets]
+    """Fuzz each function. Yields the results, one line for each."""
+    for name in targets:
+        yield line(name, **fuzzed(name, max(1, round(INPUTS[name] * scale))))
 
 
 def line(name, inputs=0, accepted=0, seconds=0.0, slowest=0.0, megabytes=0, edges="?", faults=(), stopped=""):
@@ -73,7 +74,7 @@ def keep_files(name, folder):
     """Save the files that the process left when it died. Returns their folder."""
     kept = FAULTS / f"{name}-stopped"
     kept.mkdir(parents=True, exist_ok=True)
-    for file in folder.iterdir():
+    for file in folder.glob("*"):  # none if the process died before it made the folder
         if file.is_file():
             (kept / file.name).write_bytes(file.read_bytes())
     return kept
@@ -146,4 +147,4 @@ if __name__ == "__main__":
     if arguments.folder:
         fuzz(arguments.target[0], arguments.inputs, arguments.folder)
     for result in run(arguments.scale, arguments.target or tuple(INPUTS)):
-        print(result)
+        print(result, flush=True)
