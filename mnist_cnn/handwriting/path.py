@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from mnist_cnn.handwriting.reading import Digit
 from mnist_cnn.model import judge_scores, predict, share_below
 
+AT_ONCE = 250  # candidates that are classified together: more take more memory, but no less time
 WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
 
 # The score of a candidate, fitted to strings of training digits
@@ -46,8 +47,8 @@ def classify(model, candidates, height):
     if not candidates:
         return {}
     images = torch.stack([image for _, image, _ in candidates.values()])
-    labels, probabilities = predict(model, images)
-    scores = judge_scores(model, images)
+    labels, probabilities = predict(model, images, AT_ONCE)
+    scores = judge_scores(model, images, AT_ONCE)
     typical = share_below(model, scores)
     certain = PROBABILITY * probabilities.amax(1).clamp(min=1e-4).log() - DOUBT * F.softplus(TRUSTED - scores)
     answers = {}
