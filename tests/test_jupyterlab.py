@@ -74,7 +74,7 @@ def test_workspace(open_notebook):
     (folder / "MNIST-MODEL.pth").unlink()
     restart_and_run_all(page)
     executed = check_page(page, folder / "workspace.ipynb")
-    assert page.locator(".jp-OutputArea img").count() == 4
+    assert page.locator(".jp-OutputArea img").count() == 5
     training = page.locator(".jp-OutputArea-output", has_text="validation accuracy")
     assert bar(training).startswith("100%")
     assert "MNIST-MODEL.pth: saved, " in printed(executed)

@@ -19,7 +19,7 @@ MARGIN = 2  # pixels: least distance from the left and the right end
 THICK = 34  # pixels of ink that a cut may cross
 SIDEWAYS = 0.02  # what a step to the side costs, in pixels of ink: a straight cut is preferred
 SIDE = 28  # pixels of the window around a cut
-LIKELY = -5.0  # least odds of a cut, as a logarithm
+LIKELY = -4.0  # least odds of a cut, as a logarithm
 APART = 1.7  # pixels: least mean distance between cuts
 
 

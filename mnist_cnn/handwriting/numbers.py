@@ -105,13 +105,13 @@ def _trimmed(top, left, ink, trace=0.3):
 
 def _parts(model, piece, height):
     """Cut a piece wherever digits may touch."""
-    if len(piece.ink) < SLIGHT * height:
+    places = cuts(model, piece.ink, height) if len(piece.ink) >= SLIGHT * height else []
+    if not places:
         return [_Atom(piece, None)]
-    column, side, odds = np.arange(piece.ink.shape[1]), np.zeros(piece.ink.shape, int), [None]
-    for where, odd in cuts(model, piece.ink, height):
-        side += column > where[:, None]
-        odds.append(odd)
-    parts = [_trimmed(piece.top, piece.left, np.where(side == k, piece.ink, 0)) for k in range(len(odds))]
+    column = np.arange(piece.ink.shape[1])
+    side = sum(column > where[:, None] for where, _ in places)
+    parts = [_trimmed(piece.top, piece.left, np.where(side == k, piece.ink, 0)) for k in range(len(places) + 1)]
+    odds = [None, *(odds for _, odds in places)]
     atoms = [_Atom(part, odd) for part, odd in zip(parts, odds, strict=True) if part]
     return [atoms[0]._replace(cut=None), *atoms[1:]] if atoms else []  # on its left, there were only traces of ink
 
