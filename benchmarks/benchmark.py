@@ -36,7 +36,8 @@ ROOT = HERE.parent
 
 UNDISTORTED = {"AFFINE": 0, "ELASTIC": 0}
 # The settings that the notebook names above its settings cell.
-PLAIN = {"DRAWN": 0, "NON_DIGITS": 0, "STRINGS": 0}  # MNIST alone
+ALONE = {"NON_DIGITS": 0, "STRINGS": 0}  # the network that classifies, without the two that help it
+PLAIN = {"DRAWN": 0, **ALONE}  # MNIST alone
 SHORT = {"EPOCHS": 1, "BATCH_SIZE": 144, "LEARNING_RATE": 0.02, "LABEL_SMOOTHING": 0.05, "VALIDATION": 0}
 SHORT |= UNDISTORTED | PLAIN
 LONG = {"EPOCHS": 100, "VALIDATION": 0}
@@ -57,14 +58,10 @@ def plan(seeds):
         yield "short", seed, SHORT
         yield "default", seed, {}
         if seed in few:
-            yield "5 epochs, undistorted", seed, {"EPOCHS": 5, "NON_DIGITS": 0, "STRINGS": 0, **UNDISTORTED}
+            yield "5 epochs, undistorted", seed, {"EPOCHS": 5, **ALONE, **UNDISTORTED}
     for seed in few:
         for epochs in EPOCHS:
-            yield (
-                "1 epoch" if epochs == 1 else f"{epochs} epochs",
-                seed,
-                {"EPOCHS": epochs, "NON_DIGITS": 0, "STRINGS": 0},
-            )
+            yield "1 epoch" if epochs == 1 else f"{epochs} epochs", seed, {"EPOCHS": epochs, **ALONE}
         for held_out in HELD_OUT:
             yield f"{60_000 - held_out:,} digits", seed, {"EPOCHS": 1, "VALIDATION": held_out, **PLAIN}
     for seed in few:

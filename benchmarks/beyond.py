@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits
 from torch.nn import functional as F
 
-from benchmarks.benchmark import mean_sd, run_notebook
+from benchmarks.benchmark import ALONE, mean_sd, run_notebook
 from benchmarks.damages import damages
 from mnist_cnn import files
 from mnist_cnn.dataset import load_split
@@ -82,10 +82,7 @@ def shares_of_damaged(model):
 def clothes(folder, seeds=3):
     """The accuracy of workspace.ipynb on Fashion-MNIST, with the settings that the readme names for it."""
     settings = {"DATA": str(Path(folder).resolve()), "CLASS_NAMES": CLOTHES, "AFFINE": 0.3, "ELASTIC": 0}
-    shares = [
-        100 * run_notebook({**settings, "NON_DIGITS": 0, "STRINGS": 0, "SEED": seed})["accuracy"]
-        for seed in range(seeds)
-    ]
+    shares = [100 * run_notebook({**settings, **ALONE, "SEED": seed})["accuracy"] for seed in range(seeds)]
     return f"| Fashion-MNIST, trained on it, {seeds} seeds | `predict` | 10,000 | {mean_sd(shares)} | |"
 
 

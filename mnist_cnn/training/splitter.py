@@ -60,8 +60,7 @@ def _cut(digits, random):
     layers = _side_by_side(digits, random)
     scale = random.uniform(*SIZES) * UNIT / FIT
     layers = ndimage.zoom(layers, (1, scale, scale), order=1)
-    page = layers.max(axis=0)
-    rows = np.flatnonzero((page > DARK).any(axis=1))
+    rows = np.flatnonzero((layers > DARK).any(axis=(0, 2)))
     layers = layers[:, rows[0] : rows[-1] + 1] if len(rows) else layers
     page = layers.max(axis=0)
     paths = possible_cuts(page)
