@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 BAD = -4.0  # mean score per digit below which the page may lie on its side
+SHARED = 0.03  # ink so near to a cut belongs to the digits on both sides, in heights of a digit
 SHOWN = 0.5  # what is left out is shown if it is so high, in heights of a digit
 PAGE = 3  # digits, at least, of a page that lies on its side
 
@@ -108,9 +110,11 @@ def _parts(model, piece, height):
     places = cuts(model, piece.ink, height) if len(piece.ink) >= SLIGHT * height else []
     if not places:
         return [_Atom(piece, None)]
+    shared = SHARED * height
     column = np.arange(piece.ink.shape[1])
-    side = sum(column > where[:, None] for where, _ in places)
-    parts = [_trimmed(piece.top, piece.left, np.where(side == k, piece.ink, 0)) for k in range(len(places) + 1)]
+    edges = [-math.inf, *(where[:, None] for where, _ in places), math.inf]
+    between = [(column > left - shared) & (column <= right + shared) for left, right in pairwise(edges)]
+    parts = [_trimmed(piece.top, piece.left, np.where(inside, piece.ink, 0)) for inside in between]
     odds = [None, *(odds for _, odds in places)]
     atoms = [_Atom(part, odd) for part, odd in zip(parts, odds, strict=True) if part]
     return [atoms[0]._replace(cut=None), *atoms[1:]] if atoms else []  # on its left, there were only traces of ink
