@@ -17,7 +17,7 @@ from mnist_cnn.handwriting.reading import Digit
 from mnist_cnn.model import judge_scores, predict, share_below
 
 AT_ONCE = 250  # candidates that are classified together: more take more memory, but no less time
-WIDE = 1.3  # a digit is at most so wide; in heights of a digit, as are all lengths here
+WIDE = 1.5  # a digit is at most so wide; in heights of a digit, as are all lengths here
 
 # The score of a candidate, fitted to strings of training digits
 DIGIT = 0.8  # for being a digit at all
@@ -34,12 +34,18 @@ MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there
 def spans(boxes, height):
     """Neighbouring parts that together are no broader than a digit: (start, stop). boxes: left, top, right, bottom."""
     for start in range(len(boxes)):
-        left, right = boxes[start][0], 0
+        left, top, right, bottom = boxes[start]
         for stop in range(start + 1, len(boxes) + 1):
-            left, right = min(left, boxes[stop - 1][0]), max(right, boxes[stop - 1][2])
-            if right - left > WIDE * height and stop > start + 1:
+            box = boxes[stop - 1]
+            left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
+            if stop > start + 1 and _breadth((left, top, right, bottom), height) > WIDE:
                 break
             yield start, stop
+
+
+def _breadth(box, height):
+    left, top, right, bottom = box
+    return (right - left) / max(height, bottom - top)
 
 
 def classify(model, candidates, height):
@@ -60,7 +66,7 @@ def classify(model, candidates, height):
 
 def _misfit(box, height):
     left, top, right, bottom = box
-    broad = min(max(BROAD, (right - left) / height), BROADEST) - BROAD
+    broad = min(max(BROAD, _breadth(box, height)), BROADEST) - BROAD
     return LOWER * max(0, LOW - (bottom - top) / height) + BROADER * broad
 
 

@@ -12,13 +12,15 @@ SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a di
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
+CRACK, CRACKED = 0.15, 2.0  # or so high, if they are no farther apart: the height is that of a part if there is one digit
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
 HOLLOW = 0.65  # and less ink than this in all
 LONG = 0.4  # runs longer than this are the lines of a box; in its own width
 THIN, FULL = 0.05, 0.25  # parts of a table that are thinner, in its length, or fill less of their box, are lines, too
-STEEP = 2.2  # a line is crossed where the ink is so many times as thick as the line
+ALONE = 0.1  # at least so much of a line is covered by no stroke: that is as thick as the line
+STEEP = 1.6  # a line is crossed where the ink is so many times as thick
 
 # The parts of a digit that is alone, compared with the ink and the length of its largest piece
 PART, CLOSE = 0.1, 0.3  # pieces with so much ink, at most so far away
@@ -111,7 +113,8 @@ def _stacked(piece, other, height):
     """Whether two pieces stand one above the other, together no higher than a digit: it is broken."""
     a, b = piece.box, other.box
     narrow = min(a[2] - a[0], b[2] - b[0])
-    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and max(a[3], b[3]) - min(a[1], b[1]) < HIGH * height
+    high = CRACKED if _gap(piece, other) < CRACK * height else HIGH
+    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and max(a[3], b[3]) - min(a[1], b[1]) < high * height
 
 
 def _shared(piece, other):
@@ -198,7 +201,7 @@ def _level_lines(own):
     thick = _runs(own)
     joined = ndimage.binary_dilation(own, np.ones((3, 1)))  # the steps of a line that slopes
     long = own & (LONG * own.shape[1] <= _runs(joined.T).T)
-    thin = own & (thick < STEEP * np.median(thick[long])) if long.any() else long
+    thin = own & (thick < STEEP * np.quantile(thick[long], ALONE)) if long.any() else long
     return ndimage.binary_dilation(long & thin, EIGHT_CONNECTED, iterations=2, mask=thin)
 
 
