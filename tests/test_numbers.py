@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from mnist_cnn import read
 from mnist_cnn.handwriting import read_numbers, read_picture, to_mnist
-from mnist_cnn.handwriting.path import MARGIN, read_path
+from mnist_cnn.handwriting.path import MARGIN, read_path, spans
 from mnist_cnn.handwriting.pieces import find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import Digit, Reading
 from tests.drawings import digit_string, draw, in_ink, photograph, stroke
@@ -323,6 +323,17 @@ def test_the_parts_of_a_broken_digit_stand_in_one_line():
         mask[20:80, left : left + 40] = True
     mask[20:46, 110:145], mask[50:80, 80:120] = True, True  # a 5 whose bar is apart
     assert [len(line) for line in text_lines(*find_pieces(mask.astype(np.float32), mask))] == [4]
+
+
+@pytest.mark.parametrize("crack, lines", [(2, 1), (12, 2)])
+def test_parts_one_above_the_other_are_one_digit_if_only_a_crack_is_between_them(crack, lines):
+    mask = np.zeros((100, 80), bool)
+    mask[50:90, 20:50] = True
+    mask[50 - crack - 30 : 50 - crack, 35:65] = True  # nearly as high: of two lines of text, or the bar of a 5
+    pieces, height = find_pieces(mask.astype(np.float32), mask)
+    assert len(text_lines(pieces, height)) == lines
+    boxes = [piece.box for piece in pieces]
+    assert (0, 2) in spans(boxes, height)  # compared with its own height, what is joined is not broad
 
 
 def test_digits_much_broader_than_high_are_read(model, train_split):

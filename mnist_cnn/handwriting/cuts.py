@@ -11,16 +11,16 @@ from torch.nn import functional as F
 
 from mnist_cnn.model import split_odds
 
-UNIT = 28  # pixels: pieces are searched at the scale at which a digit is so high
-FINEST, ROWS = 4, 56  # but they are not enlarged more than this, and not higher than this
+UNIT = 36  # pixels: pieces are searched at the scale at which a digit is so high
+FINEST, ROWS = 5, 72  # but they are not enlarged more than this, and not higher than this
 SLANTS = -0.5, -0.25, 0.0  # columns per row
 LEAN = 2  # pixels that a cut may turn aside from a straight line
 MARGIN = 2  # pixels: least distance from the left and the right end
-THICK = 34  # pixels of ink that a cut may cross
+THICK = 44  # pixels of ink that a cut may cross
 SIDEWAYS = 0.02  # what a step to the side costs, in pixels of ink: a straight cut is preferred
 SIDE = 28  # pixels of the window around a cut
 LIKELY = -4.0  # least odds of a cut, as a logarithm
-APART = 1.7  # pixels: least mean distance between cuts
+APART = 2.2  # pixels: least mean distance between cuts
 
 
 def cuts(model, ink, height):

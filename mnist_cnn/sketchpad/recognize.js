@@ -73,7 +73,7 @@ function bestPath(parts, height, pen, answer, rules) {
     for (let start = stop - 1; start >= Math.max(0, stop - rules.MOST); start--) {
       const part = parts.slice(start, stop).flat();
       const box = boxAround(part, pen);
-      if (stop > start + 1 && wide(box) > rules.WIDE * height) break;
+      if (stop > start + 1 && breadth(box, height) > rules.WIDE) break;
       if (Math.max(wide(box), high(box)) <= 2 * pen) continue; // no more than a dot
       const digit = answer(part);
       if (start === stop - 1) found.digits = [...found.digits, { ...digit, refused: true }];
@@ -88,11 +88,13 @@ function bestPath(parts, height, pen, answer, rules) {
 /** The size of a part, at most LARGE: about 1 for a digit. */
 const size = (box, height, { LARGE }) => Math.min(LARGE, Math.max(high(box), Math.sqrt(wide(box) * high(box))) / height);
 
+const breadth = (box, height) => wide(box) / Math.max(height, high(box));
+
 /** The score of a candidate. */
 function worth({ box, sure, judged }, height, rules) {
   const certain = Math.log(Math.max(1e-4, sure));
   const doubt = Math.log1p(Math.exp(rules.TRUSTED - judged));
-  const broad = Math.min(rules.BROADEST, Math.max(rules.BROAD, wide(box) / height)) - rules.BROAD;
+  const broad = Math.min(rules.BROADEST, Math.max(rules.BROAD, breadth(box, height))) - rules.BROAD;
   const misfit = rules.LOWER * Math.max(0, rules.LOW - high(box) / height) + rules.BROADER * broad;
   return rules.DIGIT + rules.PROBABILITY * certain - rules.DOUBT * doubt - misfit;
 }
