@@ -54,10 +54,10 @@ def page_of(test_split, rows, height, start=0):
 
 @pytest.mark.parametrize(
     "kind, floor, rivalled",
-    [("wide gaps", 0.91, (0, 5)), ("near", 0.91, (0, 5)), ("touching", 0.88, (0, 15)), ("overlapping", 0.55, (4, 40))],
+    [("wide gaps", 0.91, (0, 5)), ("near", 0.91, (0, 5)), ("touching", 0.88, (0, 15)), ("overlapping", 0.65, (4, 40))],
 )
 def test_strings_of_test_digits_by_one_writer(kind, floor, rivalled, model, test_split):
-    """Of 400 strings, 98, 99, 88 and 58% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""
+    """Of 400 strings, 98, 97, 90 and 79% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""
     rng = np.random.default_rng(0)
     strings = [digit_string(*test_split, kind, rng) for _ in range(100)]
     pictures = [255 - image if k % 2 else image for k, (image, _) in enumerate(strings)]
@@ -65,6 +65,13 @@ def test_strings_of_test_digits_by_one_writer(kind, floor, rivalled, model, test
     assert right([reading.text for reading in readings], [text for _, text in strings]) >= floor
     least, most = rivalled  # readings, by another way to cut: hardly any where no digits touch
     assert least <= sum(any(digit.rivalled for digit in reading.digits) for reading in readings) <= most
+
+
+def test_digits_on_both_sides_of_a_cut_share_the_ink_beside_it(model, train_split):
+    """Three strings that overlap by one or two pixels. If each pixel belongs to one digit only, they are wrong."""
+    for seed in (1, 33, 101):
+        picture, text = digit_string(*train_split, "overlapping", np.random.default_rng(seed))
+        assert texts(model, [picture]) == [text]
 
 
 def test_the_shipped_pictures_of_numbers(model):
@@ -150,15 +157,15 @@ def marked(kind, k, test_split):
 
 
 def test_marks_around_a_digit_are_left_out(model, test_split):
-    """A digit in a box that it touches is right in 70% of the pictures, the other kinds in 85% or more."""
+    """Of each kind, 85% or more are right."""
     labels, wrong, surely = list(map(str, test_split[1][3000:3030].tolist())), {}, 0
     for kind in ("circle", "box", "touching box", "underline", "strike", "neighbour", "bars"):
         readings = [read_numbers(model, marked(kind, k, test_split)) for k in range(30)]
         mistaken = [reading for reading, label in zip(readings, labels, strict=True) if reading.text != label]
         wrong[kind] = len(mistaken)
         surely += sum(not any(digit.doubtful for digit in reading.digits) for reading in mistaken)
-    assert sum(wrong.values()) <= 0.15 * 7 * 30 and surely <= 0.07 * 7 * 30, wrong
-    assert max(wrong.values()) <= 12, wrong
+    assert sum(wrong.values()) <= 0.07 * 7 * 30 and surely <= 0.04 * 7 * 30, wrong
+    assert max(wrong.values()) <= 0.15 * 30, wrong
 
 
 @pytest.mark.parametrize("paper", ["ruled", "squared"])

@@ -13,7 +13,7 @@ from mnist_cnn.handwriting.convert import pixels_of, sharpened, to_mnist, tone_o
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
-from mnist_cnn.handwriting.path import classify, read_path, spans
+from mnist_cnn.handwriting.path import around, classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
 
@@ -135,8 +135,7 @@ def _candidates(atoms, spans, height, shape):
 
 def _joined(pieces):
     """The box around pieces, and their ink in it."""
-    left, top, right, bottom = zip(*(piece.box for piece in pieces), strict=True)
-    box = min(left), min(top), max(right), max(bottom)
+    box = around(piece.box for piece in pieces)
     page = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
     for piece in pieces:
         x, y = piece.left - box[0], piece.top - box[1]

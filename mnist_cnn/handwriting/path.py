@@ -34,16 +34,20 @@ MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there
 def spans(boxes, height):
     """Neighbouring parts that together are no broader than a digit: (start, stop). boxes: left, top, right, bottom."""
     for start in range(len(boxes)):
-        left, top, right, bottom = boxes[start]
         for stop in range(start + 1, len(boxes) + 1):
-            box = boxes[stop - 1]
-            left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
-            if stop > start + 1 and _breadth((left, top, right, bottom), height) > WIDE:
+            if stop > start + 1 and _breadth(around(boxes[start:stop]), height) > WIDE:
                 break
             yield start, stop
 
 
+def around(boxes):
+    """The box around boxes."""
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
 def _breadth(box, height):
+    """The width of a box, in heights of a digit, or in its own if it is higher: the line's may be one of parts only."""
     left, top, right, bottom = box
     return (right - left) / max(height, bottom - top)
 
@@ -65,9 +69,8 @@ def classify(model, candidates, height):
 
 
 def _misfit(box, height):
-    left, top, right, bottom = box
     broad = min(max(BROAD, _breadth(box, height)), BROADEST) - BROAD
-    return LOWER * max(0, LOW - (bottom - top) / height) + BROADER * broad
+    return LOWER * max(0, LOW - (box[3] - box[1]) / height) + BROADER * broad
 
 
 def best_path(boxes, cuts, answers, height):
