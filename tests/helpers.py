@@ -10,6 +10,12 @@ import matplotlib.text
 import nbformat
 
 ROOT = Path(__file__).parent.parent
+PICTURES = {  # those of numbers, and what is written there
+    "date-between-lines.jpg": "27112026",
+    "phone-number-on-squared-paper.webp": "040 555 1796",
+    "page-of-three-lines.jpg": "3 14 159\n26 5 358\n9793 23",
+    "touching-digits.png": "80335",
+}
 DATA = str(ROOT / "dataset")
 SMALL = {  # trains on 5,000 digits
     "DATA": DATA,

@@ -1,6 +1,7 @@
 """Drawing on the pad in a browser: for its tests and for photograph_pad.py."""
 
 import shutil
+from base64 import b64encode
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -23,6 +24,11 @@ DIGITS = {
 }
 PHOTOGRAPH = "mnist_cnn/sketchpad/sketchpad.png"
 FOR_PHOTOGRAPH = {"viewport": {"width": 752, "height": 1000}, "color_scheme": "light"}  # options of the page
+PAD = "document.querySelector('.pad-body').sketchpad"
+CLASSIFY = f"""(images) => images.map((image) => {{
+    const {{ logits, typical }} = {PAD}.classify(Uint8Array.from(atob(image), (character) => character.charCodeAt(0)));
+    return [...logits, typical];
+}})"""  # logits and typicality
 
 
 def find_chromium():
@@ -67,3 +73,8 @@ def photograph(page):
     page.evaluate("document.activeElement.blur()")  # without the frame around the paper that shows the focus
     answer(page)
     return page.locator(".mnist-sketchpad").screenshot()
+
+
+def base64(array):
+    """The bytes of an array, as CLASSIFY takes them."""
+    return b64encode(array.tobytes()).decode()

@@ -17,7 +17,7 @@ from torch import nn
 from mnist_cnn.export import main, to_c, to_onnx
 from mnist_cnn.model import MNIST_CNN
 from tests.helpers import ROOT
-from tests.test_sketchpad import END, NETWORKS, changed
+from tests.networks import END, NETWORKS, changed
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 COMPILERS = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchinfo
 
-from mnist_cnn.model import MNIST_CNN, evaluate, in_words, predict
+from mnist_cnn.model import MNIST_CNN, evaluate, in_words, predict, split_odds
 
 LAYERS = [
     ("Conv2d", "[64, 10, 24, 24]", "260"),
@@ -164,3 +164,12 @@ def test_arrays_are_classified_like_tensors(model, test_split):
 def test_one_image_without_a_batch_is_refused_with_the_remedy(shape, hint):
     with pytest.raises(ValueError, match=rf"found \({', '.join(map(str, shape))}\): pass {hint}$"):
         predict(MNIST_CNN(), torch.zeros(shape, dtype=torch.uint8))
+
+
+def test_split_odds_are_the_logarithm_of_the_odds(model, test_split):
+    images = test_split[0][:600]  # more than one batch
+    with torch.inference_mode():
+        wrong, right = model.splitter(model.normalize(images)).softmax(dim=1).T
+    odds = split_odds(model, images)
+    assert odds.shape == (600,) and odds.dtype == torch.float32
+    torch.testing.assert_close(odds, (right / wrong).log(), atol=1e-3, rtol=1e-3)

@@ -1,31 +1,15 @@
 """Whole numbers: strings of test digits, marks around digits, pages, boxes in the picture, and bad input."""
 
-import csv
-import json
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from scipy import ndimage
 
-from mnist_cnn import read
 from mnist_cnn.handwriting import read_numbers, read_picture, to_mnist
-from mnist_cnn.handwriting.path import MARGIN, read_path, spans
-from mnist_cnn.handwriting.pieces import find_pieces, text_lines, without_frames
-from mnist_cnn.handwriting.reading import Digit, Reading
 from tests.drawings import digit_string, draw, in_ink, photograph, stroke
-from tests.helpers import ROOT
-
-PICTURES = {
-    "date-between-lines.jpg": "27112026",
-    "phone-number-on-squared-paper.webp": "040 555 1796",
-    "page-of-three-lines.jpg": "3 14 159\n26 5 358\n9793 23",
-    "touching-digits.png": "80335",
-}
+from tests.helpers import PICTURES, ROOT
 
 
 def texts(model, pictures):
@@ -221,63 +205,6 @@ def test_letters_are_left_out_or_doubtful(model):
     assert sure <= 3
 
 
-# --- Steps ---
-
-
-def test_a_digit_is_doubtful_if_a_path_without_it_is_nearly_as_good():
-    def rivalled(**scores):  # of two parts: digits that are read in the first, in the second, in both
-        spans = {"first": (0, 1), "second": (1, 2), "both": (0, 2)}
-        sure = lambda label: Digit(label, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
-        answers = {spans[name]: (sure(label), score) for name, (label, score) in scores.items()}
-        score, digits, _ = read_path([(0, 0, 9, 20), (11, 0, 20, 20)], [None, None], answers, 20)
-        return score, [(digit.label, digit.doubtful) for digit in digits]
-
-    near, far = 2 - 0.5 * MARGIN, 2 - 1.5 * MARGIN
-    assert rivalled(first=(1, 1), second=(3, 1), both=(8, near)) == (2, [(1, True), (3, True)])
-    assert rivalled(first=(1, 1), second=(3, 1), both=(8, far)) == (2, [(1, False), (3, False)])
-    assert rivalled(first=(1, 1), second=(3, 1), both=(3, near)) == (2, [(1, True), (3, False)])  # a 3 in either
-    assert rivalled(both=(8, 1)) == (1, [(8, False)])
-
-
-@pytest.mark.parametrize("cut, height, doubtful", [(0.0, 20, True), (None, 20, False), (0.0, 8, False)])
-def test_a_digit_that_is_cut_from_ink_that_is_left_out_is_doubtful(cut, height, doubtful):
-    sure = Digit(1, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
-    parts = [(0, 0, 9, 20), (11, 20 - height, 20, 20)]
-    for boxes, cuts, span in ((parts, [None, cut], (0, 1)), (parts[::-1], [None, cut], (1, 2))):
-        _, (digit,), _ = read_path(boxes, cuts, {span: (sure, 100)}, 20)
-        assert digit.doubtful == doubtful
-
-
-def test_cuts_that_are_likely_make_a_path_better():
-    digit = Digit(1, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
-    answers = dict.fromkeys([(0, 1), (1, 2), (0, 2)], (digit, 0.0)) | {(0, 2): (digit, 0.1)}
-    number = lambda cut: len(read_path([(0, 0, 9, 20), (9, 0, 20, 20)], [None, cut], answers, 20)[1])
-    assert [number(cut) for cut in (-5.0, -1.0, 1.0, 5.0, None)] == [1, 1, 2, 2, 1]
-
-
-def test_of_one_digit_the_words_say_that_it_may_be_several():
-    digit = Digit(2, (0, 0, 9, 20), None, torch.eye(10)[2], 1.0, False, rivalled=True)
-    assert Reading([[digit]], [], list("0123456789")).in_words() == "2, 100% (or several digits)"
-
-
-def test_frames_are_removed_but_not_the_loop_of_a_digit():
-    mask = np.zeros((60, 60), bool)
-    mask[5:55, 5:55] = True
-    mask[8:52, 8:52] = False  # a box
-    mask[20:40, 25:30] = True
-    assert not without_frames(mask)[5:8].any() and without_frames(mask)[20:40, 25:30].all()
-    mask[20:40, 25:30] = False
-    assert without_frames(mask).sum() == mask.sum()
-
-
-@pytest.mark.parametrize("gap", [0, 40])
-def test_only_what_encloses_a_piece_is_a_frame(gap):
-    y, x = np.mgrid[:100, :100] - 50
-    around = (np.abs(np.hypot(y, x) - 35) < 4) & ~((np.abs(y) < gap / 2) & (x < 0))
-    inside = (np.abs(y) < 14) & (np.abs(x) < 4)
-    assert np.array_equal(without_frames(around | inside), inside if gap == 0 else around | inside)
-
-
 def test_of_a_table_the_lines_are_removed_and_the_digits_stay(model, test_split):
     rows = [
         np.concatenate([np.pad(in_ink(test_split[0][4 * row + k, 0].numpy(), 60, 40), 25) for k in range(4)], 1)
@@ -324,59 +251,11 @@ def test_what_is_left_out_is_told(model):
     assert abs(left - 120) < 4 and abs(right_ - 180) < 4 and abs(top - 15) < 4 and abs(bottom - 85) < 4
 
 
-def test_the_parts_of_a_broken_digit_stand_in_one_line():
-    mask = np.zeros((100, 240), bool)
-    for left in (10, 160):
-        mask[20:80, left : left + 40] = True
-    mask[20:46, 110:145], mask[50:80, 80:120] = True, True  # a 5 whose bar is apart
-    assert [len(line) for line in text_lines(*find_pieces(mask.astype(np.float32), mask))] == [4]
-
-
-@pytest.mark.parametrize("crack, lines", [(2, 1), (12, 2)])
-def test_parts_one_above_the_other_are_one_digit_if_only_a_crack_is_between_them(crack, lines):
-    mask = np.zeros((100, 80), bool)
-    mask[50:90, 20:50] = True
-    mask[50 - crack - 30 : 50 - crack, 35:65] = True  # nearly as high: of two lines of text, or the bar of a 5
-    pieces, height = find_pieces(mask.astype(np.float32), mask)
-    assert len(text_lines(pieces, height)) == lines
-    boxes = [piece.box for piece in pieces]
-    assert (0, 2) in spans(boxes, height)  # compared with its own height, what is joined is not broad
-
-
 def test_digits_much_broader_than_high_are_read(model, train_split):
     images, labels = train_split
     broad = [50348, 51231, 52131, 52188]
     pages = [ndimage.zoom(np.pad(images[k, 0].numpy(), 20).astype(np.float32), 3, order=1) for k in broad]
     assert texts(model, [page.round().astype(np.uint8) for page in pages]) == [str(labels[k].item()) for k in broad]
-
-
-def test_the_box_that_a_digit_touches_is_removed_but_not_the_strokes_that_cross_it():
-    mask = np.zeros((100, 90), bool)
-    mask[10:90, 10:80] = True
-    mask[13:87, 13:77] = False
-    box = mask.copy()
-    mask[20:96, 40:46] = True  # a 1 that crosses the lower side
-    rest = without_frames(mask)
-    assert rest[20:96, 40:46].all() and (rest & box).sum() < 0.1 * box.sum()
-
-
-def test_digits_are_no_boxes(test_split):
-    for image in test_split[0][:500, 0].numpy():
-        mask = image > 100
-        assert np.array_equal(without_frames(mask), mask)
-
-
-def test_lines_of_text_that_slope():
-    mask = np.zeros((200, 400), bool)
-    for k in range(8):
-        for row in (10, 80):
-            top = row + 6 * k
-            mask[top : top + 40, 10 + 45 * k : 30 + 45 * k] = True
-    pieces, height = find_pieces(mask.astype(np.float32), mask)
-    lines = text_lines(pieces, height)
-    assert height == 40
-    assert [len(line) for line in lines] == [8, 8]
-    assert all(line[k].left < line[k + 1].left for line in lines for k in range(7))
 
 
 def test_to_mnist_names_several_digits_but_ignores_those_that_the_frame_cuts():
@@ -403,36 +282,3 @@ def test_noise_neither_crashes_nor_hangs(shape, model):
     except ValueError as error:
         assert "expected" in str(error)
     assert time.process_time() - start < 60
-
-
-# --- The command line ---
-
-
-def test_the_command_line(tmp_path, capsys):
-    names = sorted(PICTURES)
-    assert read.main([str(ROOT / "pictures" / name) for name in names]) == 0
-    out, err = capsys.readouterr()
-    shown = [PICTURES[name].replace("\n", " / ") for name in names]
-    assert [line.rpartition("pictures")[2][1:] for line in out.splitlines()] == [
-        f"{name}: {text}" for name, text in zip(names, shown, strict=True)
-    ]
-    assert err == "0 wrong of 4 with a label, which is in labels.csv\n"
-    (tmp_path / "none.png").write_bytes(b"no picture")
-    arguments = [str(tmp_path), str(ROOT / "pictures" / names[0]), "--json", "--csv", str(tmp_path / "a.csv")]
-    assert read.main(arguments) == 1
-    out, err = capsys.readouterr()
-    assert "none.png: expected a picture" in err
-    answer = json.loads(out)
-    assert answer["text"] == PICTURES[names[0]] and len(answer["digits"]) == 8
-    with open(tmp_path / "a.csv", encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["text"] for row in rows] == [PICTURES[names[0]], ""] and "expected" in rows[1]["problem"]
-    assert read.main([str(tmp_path / "nowhere")]) == 1
-    assert "no picture" in capsys.readouterr().err
-
-
-def test_the_command_runs_as_a_module(tmp_path):
-    Image.fromarray(np.uint8(255 - 255 * draw(5, 80, 80, 56, 6))).save(tmp_path / "five.png")
-    command = [sys.executable, "-m", "mnist_cnn.read", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'five.png'}: 5\n", "")

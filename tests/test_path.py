@@ -1,0 +1,43 @@
+"""The best path through a line of text: likely cuts, and which digits are doubtful."""
+
+import pytest
+import torch
+
+from mnist_cnn.handwriting.path import MARGIN, read_path
+from mnist_cnn.handwriting.reading import Digit, Reading
+
+
+def test_a_digit_is_doubtful_if_a_path_without_it_is_nearly_as_good():
+    def rivalled(**scores):  # of two parts: digits that are read in the first, in the second, in both
+        spans = {"first": (0, 1), "second": (1, 2), "both": (0, 2)}
+        sure = lambda label: Digit(label, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
+        answers = {spans[name]: (sure(label), score) for name, (label, score) in scores.items()}
+        score, digits, _ = read_path([(0, 0, 9, 20), (11, 0, 20, 20)], [None, None], answers, 20)
+        return score, [(digit.label, digit.doubtful) for digit in digits]
+
+    near, far = 2 - 0.5 * MARGIN, 2 - 1.5 * MARGIN
+    assert rivalled(first=(1, 1), second=(3, 1), both=(8, near)) == (2, [(1, True), (3, True)])
+    assert rivalled(first=(1, 1), second=(3, 1), both=(8, far)) == (2, [(1, False), (3, False)])
+    assert rivalled(first=(1, 1), second=(3, 1), both=(3, near)) == (2, [(1, True), (3, False)])  # a 3 in either
+    assert rivalled(both=(8, 1)) == (1, [(8, False)])
+
+
+@pytest.mark.parametrize("cut, height, doubtful", [(0.0, 20, True), (None, 20, False), (0.0, 8, False)])
+def test_a_digit_that_is_cut_from_ink_that_is_left_out_is_doubtful(cut, height, doubtful):
+    sure = Digit(1, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
+    parts = [(0, 0, 9, 20), (11, 20 - height, 20, 20)]
+    for boxes, cuts, span in ((parts, [None, cut], (0, 1)), (parts[::-1], [None, cut], (1, 2))):
+        _, (digit,), _ = read_path(boxes, cuts, {span: (sure, 100)}, 20)
+        assert digit.doubtful == doubtful
+
+
+def test_cuts_that_are_likely_make_a_path_better():
+    digit = Digit(1, (0, 0, 9, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
+    answers = dict.fromkeys([(0, 1), (1, 2), (0, 2)], (digit, 0.0)) | {(0, 2): (digit, 0.1)}
+    number = lambda cut: len(read_path([(0, 0, 9, 20), (9, 0, 20, 20)], [None, cut], answers, 20)[1])
+    assert [number(cut) for cut in (-5.0, -1.0, 1.0, 5.0, None)] == [1, 1, 2, 2, 1]
+
+
+def test_of_one_digit_the_words_say_that_it_may_be_several():
+    digit = Digit(2, (0, 0, 9, 20), None, torch.eye(10)[2], 1.0, False, rivalled=True)
+    assert Reading([[digit]], [], list("0123456789")).in_words() == "2, 100% (or several digits)"
