@@ -17,6 +17,7 @@ from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stretched
 ASPECT = 0.7  # width / height of most digits
 SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
+FINE, FINEST = 80, 16  # stroke widths are measured at so many pixels for a digit, or that many for a pixel
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
 SHARP = 2  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
@@ -165,7 +166,7 @@ def with_pen(ink, length):
 
     ink: float32 (H, W), 0 to 1; length: of the digit, in its pixels. Returns a tensor, finer if it has few pixels.
     """
-    ink, scale = torch.from_numpy(ink), math.ceil(80 / length)
+    ink, scale = torch.from_numpy(ink), min(math.ceil(FINE / length), FINEST)
     fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
     unit = scale * length / 20  # MNIST's digits are 20 pixels long
     mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))
