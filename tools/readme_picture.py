@@ -16,18 +16,19 @@ ROOT = Path(__file__).parent.parent
 README_PICTURE = "tools/readme.png"
 PAD_HEIGHT = 690  # pixels of mnist_cnn/sketchpad/sketchpad.png: the paper, the answer and the probabilities
 SHOWN = [
-    "phone-number-on-squared-paper.webp",
-    "five-in-pencil-on-squared-paper.webp",
-    "two-in-shadow.jpg",
-    "nine-in-chalk.jpg",
-    "touching-digits.png",
     "page-of-three-lines.jpg",
+    "phone-number-on-squared-paper.webp",
+    "touching-digits.png",
+    "two-in-shadow.jpg",
+    "five-in-pencil-on-squared-paper.webp",
+    "nine-in-chalk.jpg",
 ]
 
 
 def compose(model):
     """Return the picture as a PIL image, with the answers of this network."""
     pictures, _ = read_pictures(model, *(str(ROOT / "pictures" / name) for name in SHOWN))
+    pictures.sort(key=lambda picture: SHOWN.index(Path(picture.path).name))  # not the least sure first
     figure = figures.pictures(pictures, columns=len(SHOWN), names=False)
     row = Image.open(io.BytesIO(figure._repr_png_())).convert("RGB")
     pad = Image.open(ROOT / "mnist_cnn" / "sketchpad" / "sketchpad.png").convert("RGB")
