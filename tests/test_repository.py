@@ -70,9 +70,11 @@ def test_plots_are_whole_and_small(name):
 
 
 def test_the_picture_of_the_readme_shows_the_committed_network(model):
-    shown = Image.open(io.BytesIO(committed(README_PICTURE))).convert("RGB")
-    difference = np.abs(np.asarray(shown, int) - np.asarray(compose(model), int))
-    assert difference.mean() < 1  # of 255; fonts differ a little between machines
+    shown = Image.open(io.BytesIO(committed(README_PICTURE)))
+    composed, answers = compose(model)
+    assert shown.info["Description"] == answers
+    difference = np.abs(np.asarray(shown.convert("RGB"), int) - np.asarray(composed, int))
+    assert difference.mean() < 6  # of 255; versions of Matplotlib place text differently
 
 
 def test_the_readme_states_the_result_of_the_committed_notebook():

@@ -6,7 +6,7 @@ python -m tools.readme_picture
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from mnist_cnn import figures, files
 from mnist_cnn.handwriting import read_pictures
@@ -26,7 +26,7 @@ SHOWN = [
 
 
 def compose(model):
-    """Return the picture as a PIL image, with the answers of this network."""
+    """Return the picture as a PIL image, with the answers of this network, and these answers as text."""
     pictures, _ = read_pictures(model, *(str(ROOT / "pictures" / name) for name in SHOWN))
     pictures.sort(key=lambda picture: SHOWN.index(Path(picture.path).name))  # not the least sure first
     figure = figures.pictures(pictures, columns=len(SHOWN), names=False)
@@ -36,12 +36,15 @@ def compose(model):
     composed = Image.new("RGB", (pad.width, PAD_HEIGHT + row.height), "white")
     composed.paste(pad.crop((0, 0, pad.width, PAD_HEIGHT)))
     composed.paste(row, (0, PAD_HEIGHT))
-    return composed
+    return composed, "; ".join(picture.reading.in_words() for picture in pictures)
 
 
 def main():
     buffer = io.BytesIO()
-    compose(load_weights(ROOT / "MNIST-MODEL.pth")).save(buffer, "PNG", optimize=True)
+    picture, answers = compose(load_weights(ROOT / "MNIST-MODEL.pth"))
+    description = PngImagePlugin.PngInfo()
+    description.add_text("Description", answers)
+    picture.save(buffer, "PNG", optimize=True, pnginfo=description)
     files.write(ROOT / README_PICTURE, buffer.getvalue())
     print(f"{README_PICTURE}: {len(buffer.getvalue()):,} bytes")
 
