@@ -109,7 +109,7 @@ def judge_scores(model, images, batch_size=1000):
     return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
 
 
-def split_odds(model, images, batch_size=250):
+def split_odds(model, images, batch_size=1000):
     """The logarithm of the splitter's odds that a cut separates two digits: float32 (N,), on the CPU.
 
     images: windows around cuts, uint8 (N, 1, 28, 28), see handwriting/cuts.py.

@@ -170,6 +170,6 @@ def test_split_odds_are_the_logarithm_of_the_odds(model, test_split):
     images = test_split[0][:600]  # more than one batch
     with torch.inference_mode():
         wrong, right = model.splitter(model.normalize(images)).softmax(dim=1).T
-    odds = split_odds(model, images)
+    odds = split_odds(model, images, 250)
     assert odds.shape == (600,) and odds.dtype == torch.float32
     torch.testing.assert_close(odds, (right / wrong).log(), atol=1e-3, rtol=1e-3)

@@ -3,8 +3,15 @@
 import pytest
 import torch
 
-from mnist_cnn.handwriting.path import MARGIN, read_path
+from mnist_cnn.handwriting.path import MARGIN, read_path, spans
 from mnist_cnn.handwriting.reading import Digit, Reading
+
+
+def test_parts_are_joined_if_they_are_not_broad_for_the_line_or_for_their_own_height():
+    body, bar, next_one = (0, 10, 26, 26), (10, 0, 30, 10), (28, 10, 54, 26)
+    assert (0, 2) in spans([body, bar], 16)  # a broken 5: 30 wide and 26 high
+    assert (0, 2) in spans([body, next_one], 40)
+    assert (0, 2) not in spans([body, next_one], 16)
 
 
 def test_a_digit_is_doubtful_if_a_path_without_it_is_nearly_as_good():

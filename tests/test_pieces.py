@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mnist_cnn.handwriting.path import spans
 from mnist_cnn.handwriting.pieces import find_pieces, text_lines, without_frames
 
 
@@ -40,8 +39,6 @@ def test_parts_one_above_the_other_are_one_digit_if_only_a_crack_is_between_them
     mask[50 - crack - 30 : 50 - crack, 35:65] = True  # nearly as high: of two lines of text, or the bar of a 5
     pieces, height = find_pieces(mask.astype(np.float32), mask)
     assert len(text_lines(pieces, height)) == lines
-    boxes = [piece.box for piece in pieces]
-    assert (0, 2) in spans(boxes, height)  # compared with its own height, what is joined is not broad
 
 
 def test_the_box_that_a_digit_touches_is_removed_but_not_the_strokes_that_cross_it():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from benchmarks.benchmark import LONG, SHORT, without_comments
 from mnist_cnn.model import predict
 from tests.helpers import ROOT, check_clean, code_cells, committed, is_png, printed, tagged, wrong
-from tools.readme_picture import README_PICTURE, compose
+from tools.readme_picture import PAD_HEIGHT, README_PICTURE, compose
 
 NOTEBOOKS = ["workspace.ipynb", "playground.ipynb"]
 NAMES = {  # of a row in the readme's first table: the same row in benchmarks/results.md
@@ -74,7 +75,9 @@ def test_the_picture_of_the_readme_shows_the_committed_network(model):
     composed, answers = compose(model)
     assert shown.info["Description"] == answers
     difference = np.abs(np.asarray(shown.convert("RGB"), int) - np.asarray(composed, int))
-    assert difference.mean() < 6  # of 255; versions of Matplotlib place text differently
+    assert not difference[:PAD_HEIGHT].any()
+    if matplotlib.__version_info__ >= (3, 11):  # older versions place text elsewhere
+        assert difference.mean() < 1  # of 255; fonts differ a little between machines
 
 
 def test_the_readme_states_the_result_of_the_committed_notebook():

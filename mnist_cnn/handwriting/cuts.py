@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from mnist_cnn.handwriting.path import AT_ONCE
 from mnist_cnn.model import split_odds
 
 UNIT = 36  # pixels: pieces are searched at the scale at which a digit is so high
@@ -34,7 +35,7 @@ def cuts(model, ink, height):
     rows, width = (max(1, round(side * scale)) for side in ink.shape)
     small = F.interpolate(torch.from_numpy(ink)[None, None], (rows, width), mode="area")[0, 0].numpy()
     paths = possible_cuts(small)
-    odds = split_odds(model, windows(small, paths)).numpy()
+    odds = split_odds(model, windows(small, paths), AT_ONCE).numpy()
     kept = []
     for k in sorted(np.flatnonzero(odds >= LIKELY), key=odds.__getitem__, reverse=True):
         distances = paths[kept] - paths[k]  # those of cuts that cross have both signs

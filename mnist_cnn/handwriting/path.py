@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from mnist_cnn.handwriting.reading import Digit
 from mnist_cnn.model import judge_scores, predict, share_below
 
-AT_ONCE = 250  # candidates that are classified together: more take more memory, but no less time
+AT_ONCE = 250  # candidates, or cuts, that are classified together: more take more memory, but no less time
 WIDE = 1.5  # a digit is at most so wide; in heights of a digit, as are all lengths here
 
 # The score of a candidate, fitted to strings of training digits
