@@ -1,30 +1,25 @@
 """All figures: functions that take numbers and return a matplotlib Figure.
 
 Digits are drawn as ink on paper. Digits with a wrong answer are white on black in a thick frame, so that they stand out
-in black and white, too. Colours are from Okabe and Ito's palette for the colour-blind. Figures are drawn in
-matplotlib's default style, whatever style the user has chosen.
+in black and white, too. Colours are from Okabe and Ito's palette for the colour-blind.
 """
 
-import functools
 import io
-import logging
 import math
 import os
 import textwrap
 
 import matplotlib.figure
 import numpy as np
-from matplotlib import colormaps, font_manager, style
+from matplotlib import colormaps
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.font_manager import FontProperties
-from matplotlib.ft2font import FT2Font
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from scipy.stats import binomtest
 
 from mnist_cnn import files
+from mnist_cnn.fonts import default_style, inches
 
 BLUE, SKY, GREEN, VERMILION, GREY = "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#767676"
 HALO = [withStroke(linewidth=3, foreground="white")]
@@ -32,29 +27,6 @@ MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", "#F0A070", VE
 ACTIVATIONS = LinearSegmentedColormap.from_list("activations", ["#eef0f3", BLUE])  # as on the drawing pad
 MOST_SEEN = 60  # digits of a picture that are shown as the network sees them
 CAPTION = 13  # points; a digit's caption is then about 9 pixels high where the figure is 400 pixels wide
-FONT = "DejaVu Sans"  # matplotlib's own
-logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # many a font has no bold face
-
-
-def default_style(draw):
-    """Make a function draw in matplotlib's default style, and its texts in fonts that have all their characters."""
-
-    @functools.wraps(draw)
-    def drawn(*arguments, **options):
-        fonts, missing = _fonts(frozenset("".join(_texts([*arguments, *options.values()]))))
-        codes = str.maketrans({letter: f"U+{ord(letter):04X}" for letter in missing})
-
-        def drawable(value):
-            if isinstance(value, (list, tuple)):
-                parts = [drawable(part) for part in value]
-                return value._make(parts) if hasattr(value, "_make") else parts
-            return value.translate(codes) if isinstance(value, str) else value
-
-        arguments, options = drawable(arguments), {name: drawable(value) for name, value in options.items()}
-        with style.context(["default", {"font.family": fonts, "text.parse_math": False}]):  # $ is a character
-            return draw(*arguments, **options)
-
-    return drawn
 
 
 class Figure(matplotlib.figure.Figure):
@@ -84,7 +56,7 @@ def digits(images, captions, wrong=None, columns=10, title=""):
     wrong = np.zeros(n, bool) if wrong is None else np.asarray(wrong)
     captions = [_wrap(caption, 12) for caption in captions]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    longest = max((_inches(line) for caption in captions for line in caption.split("\n")), default=0)
+    longest = max((inches(line, CAPTION) for caption in captions for line in caption.split("\n")), default=0)
     width = max(0.8, longest + 0.05)  # inches
     columns = max(1, min(columns, int(8.5 / width)))
     rows = max(1, math.ceil(n / columns))
@@ -357,51 +329,6 @@ def _axis(figure, **labels):
     axis.set(**labels)
     axis.spines[["top", "right"]].set_visible(False)
     return axis
-
-
-def _texts(value):
-    """All strings in a string, or in lists of them."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _texts(part)
-
-
-@functools.cache
-def _fonts(characters):
-    """Return the names of this machine's fonts that draw these characters, and the characters that none of them has."""
-    fonts, missing = [FONT], characters - _characters(font_manager.findfont(FONT)) - {"\n"}
-    known = font_manager.fontManager.ttflist
-    for path in sorted(font_manager.findSystemFonts()) if missing else []:
-        if found := missing & _characters(path):
-            first = len(known)
-            font_manager.fontManager.addfont(path)
-            fonts.append(known[first].name)
-            missing -= found
-    if missing:
-        print(
-            f"no font of this machine has {' '.join(sorted(missing))}: install one that has, such as Noto Sans of this "
-            "script, and restart the kernel"
-        )
-    return fonts, missing
-
-
-@functools.cache
-def _characters(path):
-    """The characters of a font file; none if it cannot be read or consists of bitmaps, as coloured emoji do."""
-    try:
-        font = FT2Font(path)
-    except (OSError, RuntimeError):
-        return frozenset()
-    return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
-
-
-def _inches(caption):
-    """The width of a line of a caption, in bold."""
-    if not caption.strip():
-        return 0  # matplotlib 3.11 fails on a text without ink
-    return TextPath((0, 0), caption, size=CAPTION, prop=FontProperties(weight="bold")).get_extents().width / 72
 
 
 def _hide(axis):

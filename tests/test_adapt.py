@@ -92,7 +92,8 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_rest_alone(model, a
     assert all(torch.equal(value, adapted.state_dict()[name]) for name, value in again.state_dict().items())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     other = adapt(model, own[0][chosen], own[1][chosen], seed=1, judge=False)
-    assert not torch.equal(other.layers[0].weight, adapted.layers[0].weight)
+    assert not torch.equal(other.layers[-1].weight, adapted.layers[-1].weight)
+    assert torch.equal(other.layers[0].weight, model.layers[0].weight)
     assert torch.equal(other.scores, model.scores)
 
 

@@ -1,7 +1,5 @@
 """Telling digits from what is no digit: real digits are accepted, anything else is not."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.beyond import LETTERS, letter, noise, two_in_one
 from mnist_cnn.handwriting import to_mnist
-from mnist_cnn.model import MNIST_CNN, TYPICAL, in_words, predict, typicality
+from mnist_cnn.model import MNIST_CNN, TYPICAL, predict, typicality
 from mnist_cnn.training import draw_digits, make_outliers, train_judge
 from tests.drawings import draw
 
@@ -82,23 +80,6 @@ def test_drawn_digits_are_digits(model):
     assert (typicality(model, digits) < TYPICAL).double().mean() <= 0.02
 
 
-def test_it_depends_on_nothing_but_the_image(model, test_split):
-    images = test_split[0][:300]
-    before, state = model.training, copy.deepcopy(model.state_dict())
-    expected = typicality(model, images)
-    assert torch.equal(typicality(model, images, batch_size=7), expected)
-    assert torch.equal(typicality(model.train(), images), expected)
-    assert torch.equal(typicality(model, images.numpy()), expected)
-    torch.testing.assert_close(typicality(model, images.float() / 255), expected, atol=2e-3, rtol=0)
-    assert typicality(model, images[:0]).shape == (0,)
-    model.train(before)
-    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
-
-
-def test_without_a_trained_judge_everything_is_typical(test_split):
-    assert (typicality(MNIST_CNN(), test_split[0][:100]) == 1).all()
-
-
 def test_training_the_judge_leaves_the_network_alone_and_repeats_bit_for_bit(train_split):
     images, labels = (part[:2000] for part in train_split)
     outliers = make_outliers(images, 1000, seed=3)
@@ -124,10 +105,3 @@ def test_few_images_are_enough_to_run(images_of, outliers_of, drawn_of, train_sp
     assert outliers.shape == (outliers_of, 1, 28, 28)
     train_judge(model, images, labels, outliers, draw_digits(drawn_of))
     assert 0 <= typicality(model, images).min() <= typicality(model, images).max() <= 1
-
-
-def test_in_words():
-    probabilities = torch.tensor([0.05, 0.9, 0.05])
-    assert in_words(probabilities, "abc", TYPICAL) == "b, 90%"
-    assert in_words(probabilities, "abc", TYPICAL - 1e-3) == "none of these? b"
-    assert in_words(torch.tensor([0.2, 0.8]), "01", torch.tensor(0.0)) == "no digit? 1"

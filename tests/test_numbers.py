@@ -41,7 +41,7 @@ def page_of(test_split, rows, height, start=0):
     [("wide gaps", 0.91, (0, 5)), ("near", 0.91, (0, 5)), ("touching", 0.88, (0, 15)), ("overlapping", 0.65, (4, 40))],
 )
 def test_strings_of_test_digits_by_one_writer(kind, floor, rivalled, model, test_split):
-    """Of 400 strings, 98, 97, 90 and 79% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""
+    """Of 400 strings, 98, 98, 91 and 78% are right (benchmarks/beyond.md); a sample of 100 may have fewer."""
     rng = np.random.default_rng(0)
     strings = [digit_string(*test_split, kind, rng) for _ in range(100)]
     pictures = [255 - image if k % 2 else image for k, (image, _) in enumerate(strings)]
@@ -182,27 +182,50 @@ def test_a_number_cropped_to_its_ink_is_not_cut_off(model, test_split):
     assert reading.text == text and not any(digit.cut_off for digit in reading.digits)
 
 
-def test_letters_are_left_out_or_doubtful(model):
-    letters = "AEFKMNXYR"
-    strokes = {
-        "A": [[(0, 1), (0.5, 0), (1, 1)], [(0.2, 0.6), (0.8, 0.6)]],
-        "E": [[(1, 0), (0, 0), (0, 1), (1, 1)], [(0, 0.5), (0.8, 0.5)]],
-        "F": [[(1, 0), (0, 0), (0, 1)], [(0, 0.5), (0.8, 0.5)]],
-        "K": [[(0, 0), (0, 1)], [(1, 0), (0, 0.5), (1, 1)]],
-        "M": [[(0, 1), (0, 0), (0.5, 0.6), (1, 0), (1, 1)]],
-        "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
-        "X": [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
-        "Y": [[(0, 0), (0.5, 0.5), (1, 0)], [(0.5, 0.5), (0.5, 1)]],
-        "R": [[(0, 1), (0, 0), (0.8, 0.1), (0.8, 0.4), (0, 0.5), (0.9, 1)]],
-    }
-    sure = 0
-    for letter in letters:
-        page = np.zeros((140, 140), np.float32)
-        for points in strokes[letter]:
-            stroke(page, [(35 + 70 * x, 20 + 100 * y) for x, y in points], 8)
-        digits = read_numbers(model, 1 - page).digits
-        sure += bool(digits) and not any(digit.doubtful for digit in digits)
-    assert sure <= 3
+SIGNS = {
+    "A": [[(0, 1), (0.5, 0), (1, 1)], [(0.2, 0.6), (0.8, 0.6)]],
+    "E": [[(1, 0), (0, 0), (0, 1), (1, 1)], [(0, 0.5), (0.8, 0.5)]],
+    "F": [[(1, 0), (0, 0), (0, 1)], [(0, 0.5), (0.8, 0.5)]],
+    "K": [[(0, 0), (0, 1)], [(1, 0), (0, 0.5), (1, 1)]],
+    "M": [[(0, 1), (0, 0), (0.5, 0.6), (1, 0), (1, 1)]],
+    "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
+    "X": [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
+    "Y": [[(0, 0), (0.5, 0.5), (1, 0)], [(0.5, 0.5), (0.5, 1)]],
+    "R": [[(0, 1), (0, 0), (0.8, 0.1), (0.8, 0.4), (0, 0.5), (0.9, 1)]],
+    "w": [[(0, 0.4), (0.25, 1), (0.5, 0.5), (0.75, 1), (1, 0.4)]],
+    "=": [[(0, 0.4), (0.8, 0.38)], [(0, 0.62), (0.8, 0.6)]],
+    "#": [[(0.3, 0), (0.2, 1)], [(0.7, 0), (0.6, 1)], [(0, 0.3), (1, 0.3)], [(0, 0.7), (1, 0.7)]],
+    "*": [[(0.4, 0), (0.4, 0.6)], [(0.1, 0.15), (0.7, 0.45)], [(0.7, 0.15), (0.1, 0.45)]],
+    "+": [[(0, 0.5), (0.8, 0.5)], [(0.4, 0.15), (0.4, 0.85)]],
+}
+
+
+def sign(name):
+    """A letter or a sign, in ink: float32 (140, 140)."""
+    page = np.zeros((140, 140), np.float32)
+    for points in SIGNS[name]:
+        stroke(page, [(35 + 70 * x, 20 + 100 * y) for x, y in points], 8)
+    return page
+
+
+def test_letters_and_signs_are_doubtful(model):
+    readings = {name: read_numbers(model, 1 - sign(name)) for name in SIGNS}
+    sure = [name for name, read in readings.items() if read.digits and not any(part.doubtful for part in read.digits)]
+    assert len(sure) <= 2, sure
+
+
+def test_letters_and_signs_between_digits_are_left_out_whole(model, test_split):
+    """A letter that is cut where digits might touch was once read as several digits."""
+    images, labels = test_split
+    wrong, surely = [], []
+    for k, name in enumerate(name for name in SIGNS for _ in range(3)):
+        inks = [np.pad(in_ink(image, 100), ((20, 20), (15, 15))) for image in images[4 * k : 4 * k + 4, 0].numpy()]
+        reading = read_numbers(model, 1 - np.pad(np.concatenate([*inks[:2], sign(name), *inks[2:]], axis=1), 20))
+        if reading.text.replace(" ", "") != "".join(map(str, labels[4 * k : 4 * k + 4].tolist())):
+            wrong.append(name)
+            if not any(digit.doubtful for digit in reading.digits):
+                surely.append(name)
+    assert len(wrong) <= 20 and len(surely) <= 3, (wrong, surely)
 
 
 def test_of_a_table_the_lines_are_removed_and_the_digits_stay(model, test_split):

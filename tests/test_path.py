@@ -45,6 +45,14 @@ def test_cuts_that_are_likely_make_a_path_better():
     assert [number(cut) for cut in (-5.0, -1.0, 1.0, 5.0, None)] == [1, 1, 2, 2, 1]
 
 
+def test_a_sign_that_can_be_cut_in_several_places_is_left_out_as_a_whole():
+    digit = Digit(1, (0, 0, 8, 20), None, torch.tensor([0.0, 1.0]), 1.0, False)
+    spans = [(start, stop) for start in range(3) for stop in range(start + 1, 4)]
+    answers = {span: (digit._replace(label=k), -20.0) for k, span in enumerate(spans)}
+    _, digits, left_out = read_path([(0, 0, 8, 20), (8, 0, 16, 20), (16, 0, 24, 20)], [None, -3, -3], answers, 20)
+    assert not digits and [digit.label for digit in left_out] == [spans.index((0, 3))]
+
+
 def test_of_one_digit_the_words_say_that_it_may_be_several():
     digit = Digit(2, (0, 0, 9, 20), None, torch.eye(10)[2], 1.0, False, rivalled=True)
     assert Reading([[digit]], [], list("0123456789")).in_words() == "2, 100% (or several digits)"

@@ -22,12 +22,11 @@ from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.path import classify
 from mnist_cnn.handwriting.pictures import read_picture
 from mnist_cnn.handwriting.reading import Reading, sort_out
-from mnist_cnn.handwriting.strokes import read_strokes
+from mnist_cnn.handwriting.strokes import NIB, read_strokes
 from mnist_cnn.idx import read_idx
 
 MANY = 25  # from this many files on, progress is shown
 SIDE = 130  # pixels: a thumbnail has less than twice as many a side
-PEN = 30  # the width of the pad's pen, in the unit of its drawings
 PROBLEMS = 10  # at most so many are printed
 IDX = r"images([-.])idx3"  # in the name of a file of images; that of their labels has "labels" and "idx1"
 COLUMNS = [
@@ -122,12 +121,12 @@ def _drawings(model, path, class_names):
     for number, (label, strokes) in enumerate(drawings):
         reading = read_strokes(model, strokes, class_names)
         strokes = [np.asarray(stroke, float) for stroke in strokes]
-        width, height = np.concatenate(strokes).max(axis=0) + PEN
+        width, height = np.concatenate(strokes).max(axis=0) + NIB
         scale = 2 * SIDE / max(width, height)
         page = Image.new("RGB", (math.ceil(scale * width), math.ceil(scale * height)), "white")
         for stroke in strokes:
             points = [tuple(point) for point in scale * stroke]
-            ImageDraw.Draw(page).line(points, fill="black", width=math.ceil(scale * PEN), joint="curve")
+            ImageDraw.Draw(page).line(points, fill="black", width=math.ceil(scale * NIB), joint="curve")
         yield Picture(f"{path} {number}", thumbnail(np.asarray(page)), (width, height), reading, label)
 
 

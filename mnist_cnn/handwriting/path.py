@@ -6,8 +6,6 @@ LeCun et al. 1998, section VII).
 """
 
 import math
-from collections import defaultdict
-from operator import itemgetter
 
 import numpy as np
 import torch
@@ -26,7 +24,7 @@ DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of 
 LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD, BROADEST = 5.0, 0.6, 1.1  # or broader than BROAD, up to BROADEST
 CUT = 0.4  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
-SKIP, LARGE = 8.0, 1.5  # for ink of the size of a digit that is left out; up to LARGE digits
+SKIP, LARGE = 12.0, 1.5  # for ink of the size of a digit that is left out; up to LARGE digits
 TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
 MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
@@ -73,27 +71,21 @@ def _misfit(box, height):
     return LOWER * max(0, LOW - (box[3] - box[1]) / height) + BROADER * broad
 
 
-def best_path(boxes, cuts, answers, height):
-    """The path with the largest sum of scores: the sum, and its spans (start, stop).
+def span_scores(boxes, cuts, answers, height):
+    """The scores of each span of parts, sorted by its end: {(start, stop): (if it is left out, if it is read)}.
 
     boxes: of the parts of the line, in order; cuts: for each, the logarithm of the odds of the cut before it, or None;
     answers: as from `classify`.
     """
-    best = [(0.0, [])]  # of the parts before each place
-    cuts = [*cuts, None]
-    starts = defaultdict(list)
-    for start, stop in answers:
-        starts[stop].append(start)
-    for stop, (left, top, right, bottom) in enumerate(boxes, 1):
-        score, path = best[-1]
+    cuts, scores = [*cuts, None], {}
+    spans = {*answers, *((part, part + 1) for part in range(len(boxes)))}
+    for start, stop in sorted(spans, key=lambda span: (span[1], -span[0])):
+        surprise = CUT * _surprise(cuts[start : stop + 1])
+        left, top, right, bottom = around(boxes[start:stop])
         size = max(bottom - top, math.sqrt((right - left) * (bottom - top))) / height  # about 1 for a digit
-        found = [(score - SKIP * min(LARGE, size), path)]  # leave the last part out
-        for start in starts[stop]:
-            score, path = best[start]
-            score += answers[start, stop][1] - CUT * _surprise(cuts[start : stop + 1])
-            found.append((score, [*path, (start, stop)]))
-        best.append(max(found, key=itemgetter(0)))
-    return best[-1]
+        _, worth = answers.get((start, stop), (None, -math.inf))
+        scores[start, stop] = -SKIP * min(LARGE, size) - surprise, worth - surprise
+    return scores
 
 
 def _surprise(cuts):
@@ -103,30 +95,43 @@ def _surprise(cuts):
     return sum(made) + np.logaddexp(0, inside)
 
 
+def best_path(scores):
+    """The path with the largest sum of scores: the sum, and its spans (start, stop, whether it is read)."""
+    best = {0: (0.0, [])}  # of the parts before each place
+    for (start, stop), worths in scores.items():
+        before, path = best[start]
+        for worth, is_read in zip(worths, (False, True), strict=True):
+            if stop not in best or before + worth > best[stop][0]:
+                best[stop] = before + worth, [*path, (start, stop, is_read)]
+    return best[max(best)]
+
+
 def read_path(boxes, cuts, answers, height):
-    """The best path: the sum of its scores, its digits, and what it leaves out, a Digit for each part.
+    """The best path: the sum of its scores, its digits, and what it leaves out, a Digit for each span.
 
     Digits are `rivalled` if a path without them there is nearly as good, or if they are cut from ink that is left out.
-    boxes, cuts, answers: as for `best_path`.
+    boxes, cuts, answers: as for `span_scores`.
     """
-    score, path = best_path(boxes, cuts, answers, height)
-    used = {k for span in path for k in range(*span)}
-    large = {k for k, (_, top, _, bottom) in enumerate(boxes) if k not in used and bottom - top > TORN * height}
+    scores = span_scores(boxes, cuts, answers, height)
+    score, path = best_path(scores)
+    torn = set()  # the cuts beside what is left out
+    for start, stop, is_read in path:
+        _, top, _, bottom = around(boxes[start:stop])
+        if not is_read and bottom - top > TORN * height:
+            torn |= {place for place in (start, stop) if [*cuts, None][place] is not None}
     digits = []
-    for start, stop in path:
+    for start, stop in (span for *span, is_read in path if is_read):
         digit, _ = answers[start, stop]
-        others = {  # a cut beside the best one, after which the same digit is read, is no other reading
-            (first, last): answer
-            for (first, last), answer in answers.items()
-            if answer[0].label != digit.label or last <= start or stop <= first
-        }
-        second, _ = best_path(boxes, cuts, others, height)
-        torn = (start - 1 in large and cuts[start] is not None) or (stop in large and cuts[stop] is not None)
-        digits.append(digit._replace(rivalled=torn or bool(score - second < MARGIN)))
+        others = dict(scores)
+        for (first, last), (answer, _) in answers.items():
+            # A cut beside the best one, after which the same digit is read, is no other reading.
+            if answer.label == digit.label and first < stop and start < last:
+                others[first, last] = scores[first, last][0], -math.inf
+        second, _ = best_path(others)
+        digits.append(digit._replace(rivalled=bool(torn & {start, stop}) or bool(score - second < MARGIN)))
     return score, digits, left_out(path, answers)
 
 
 def left_out(path, answers):
-    """The parts that a path leaves out, each as a Digit."""
-    used = {k for span in path for k in range(*span)}
-    return [digit for (start, stop), (digit, _) in answers.items() if stop == start + 1 and start not in used]
+    """What a path leaves out, a Digit for each span."""
+    return [answers[start, stop][0] for start, stop, is_read in path if not is_read and (start, stop) in answers]

@@ -10,13 +10,14 @@ import numpy as np
 
 from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.convert import PEN
-from mnist_cnn.handwriting.path import LOW, WIDE, best_path, classify, left_out, spans
+from mnist_cnn.handwriting.path import LOW, WIDE, best_path, classify, left_out, span_scores, spans
 from mnist_cnn.handwriting.reading import sort_out
 
 ABOVE = 0.75  # a stroke lower than a digit belongs to one that shares so much of the narrower one's width
 INSIDE = 0.15  # and one to another if their middles are so near, in widths of the wider one: the slash of a zero
 FAR = 1e9  # no point is farther away
 MOST = 8  # of such groups belong to a digit, at most
+NIB = 30  # the width of the pad's pen, in the unit of its drawings
 
 
 def read_strokes(model, strokes, class_names="0123456789"):
@@ -43,11 +44,12 @@ def read_strokes(model, strokes, class_names="0123456789"):
         if stop - start <= MOST and max(right - left, bottom - top) > 2 * pen:  # more than a dot
             candidates[start, stop] = box, draw_strokes(joined), False
     answers = classify(model, candidates, height)
-    _, path = best_path(boxes, [None] * len(boxes), answers, height)
-    if not path:  # all of it is one sign
+    _, path = best_path(span_scores(boxes, [None] * len(boxes), answers, height))
+    if not any(is_read for _, _, is_read in path):  # all of it is one sign
         answers = classify(model, {(0, len(parts)): (_box(strokes, pen), draw_strokes(strokes), False)}, height)
-        path = list(answers)
-    return sort_out([[answers[span][0] for span in path]], class_names, left_out(path, answers))
+        path = [(0, len(parts), True)]
+    digits = [answers[start, stop][0] for start, stop, is_read in path if is_read]
+    return sort_out([digits], class_names, left_out(path, answers))
 
 
 def draw_strokes(strokes):

@@ -68,17 +68,22 @@ function oneAboveTheOther(strokes, height, pen, { ABOVE, INSIDE, LOW }) {
 function bestPath(parts, height, pen, answer, rules) {
   const best = [{ score: 0, digits: [] }];
   for (let stop = 1; stop <= parts.length; stop++) {
-    const left = rules.SKIP * size(boxAround(parts[stop - 1], pen), height, rules);
-    let found = { digits: best[stop - 1].digits, score: best[stop - 1].score - left }; // leave the last part out
+    let found = { score: -Infinity };
+    const consider = (score, digits) => {
+      if (score > found.score) found = { score, digits };
+    };
     for (let start = stop - 1; start >= Math.max(0, stop - rules.MOST); start--) {
-      const part = parts.slice(start, stop).flat();
+      const [before, part] = [best[start], parts.slice(start, stop).flat()];
       const box = boxAround(part, pen);
       if (stop > start + 1 && breadth(box, height) > rules.WIDE) break;
-      if (Math.max(wide(box), high(box)) <= 2 * pen) continue; // no more than a dot
+      const leftOut = before.score - rules.SKIP * size(box, height, rules);
+      if (Math.max(wide(box), high(box)) <= 2 * pen) {
+        if (stop === start + 1) consider(leftOut, before.digits); // no more than a dot
+        continue;
+      }
       const digit = answer(part);
-      if (start === stop - 1) found.digits = [...found.digits, { ...digit, refused: true }];
-      const score = best[start].score + worth(digit, height, rules);
-      if (score > found.score) found = { score, digits: [...best[start].digits, digit] };
+      consider(leftOut, [...before.digits, { ...digit, refused: true }]);
+      consider(before.score + worth(digit, height, rules), [...before.digits, digit]);
     }
     best.push(found);
   }
@@ -88,6 +93,7 @@ function bestPath(parts, height, pen, answer, rules) {
 /** The size of a part, at most LARGE: about 1 for a digit. */
 const size = (box, height, { LARGE }) => Math.min(LARGE, Math.max(high(box), Math.sqrt(wide(box) * high(box))) / height);
 
+/** The width of a box, in heights of a digit, or in its own if it is higher. */
 const breadth = (box, height) => wide(box) / Math.max(height, high(box));
 
 /** The score of a candidate. */

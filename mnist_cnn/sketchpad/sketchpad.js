@@ -162,8 +162,8 @@ function build(root, { names, layers }) {
 function render(view, drawing, digits, config, refresh) {
   const { strokes, pen, chosen } = drawing;
   const blue = getComputedStyle(view.paper).getPropertyValue("--blue");
-  drawPaper(view.paper, strokes);
-  if (pen && document.activeElement === view.paper) drawPen(view.paper, pen, blue);
+  drawPaper(view.paper, strokes, config.rules);
+  if (pen && document.activeElement === view.paper) drawPen(view.paper, pen, blue, config.rules);
   view.hint.textContent = strokes.length ? "" : "Draw a digit or a number here";
   const answer = digits.length ? inWords(digits, config) : "";
   if (view.answer.textContent !== answer) view.answer.textContent = answer; // screen readers announce each new text
@@ -214,10 +214,10 @@ function paint(canvases, maps, colour) {
   });
 }
 
-function drawPaper(canvas, strokes) {
+function drawPaper(canvas, strokes, { NIB }) {
   const brush = canvas.getContext("2d");
   brush.clearRect(0, 0, WIDTH, HEIGHT);
-  Object.assign(brush, { lineWidth: 30, lineCap: "round", lineJoin: "round", strokeStyle: "#111" });
+  Object.assign(brush, { lineWidth: NIB, lineCap: "round", lineJoin: "round", strokeStyle: "#111" });
   for (const stroke of strokes) {
     brush.beginPath();
     brush.moveTo(stroke[0][0], stroke[0][1] + 0.01); // so that a single point becomes a dot
@@ -227,11 +227,11 @@ function drawPaper(canvas, strokes) {
 }
 
 /** Draws the keyboard's pen: a ring, filled while the pen is down. */
-function drawPen(canvas, { x, y, down }, colour) {
+function drawPen(canvas, { x, y, down }, colour, { NIB }) {
   const brush = canvas.getContext("2d");
   Object.assign(brush, { lineWidth: 4, strokeStyle: colour, fillStyle: colour });
   brush.beginPath();
-  brush.arc(x, y, 15, 0, 2 * Math.PI);
+  brush.arc(x, y, NIB / 2, 0, 2 * Math.PI);
   brush.stroke();
   if (down) brush.fill();
 }

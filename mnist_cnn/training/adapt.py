@@ -1,7 +1,7 @@
 """Train a network further on one's own digits, without forgetting MNIST's; train another one on other signs.
 
-While it learns the new images, the network is shown distorted training digits, and keeps its old answers to them
-(Li and Hoiem 2016, Learning without forgetting; Hinton et al. 2015, Distilling the knowledge in a neural network).
+While it learns the new images, the network is shown distorted training digits, and keeps its old logits for them
+(Li and Hoiem 2016, Learning without forgetting; Ba and Caruana 2014, Do deep nets really need to be deep?).
 """
 
 import copy
@@ -19,8 +19,8 @@ from mnist_cnn.training.muon import MuonWithAdamW
 from mnist_cnn.training.outliers import make_outliers
 
 STEPS, OWN, REHEARSED = 300, 64, 128  # training steps; images of one's own and others in each
-LEARNING_RATE = 3e-3
-TEMPERATURE = 3.0  # that softens the old answers, so that the runners-up count too
+LEARNING_RATE = 5e-3
+KEPT = 0.15  # weight of the squared change of a logit for a rehearsed digit, compared with the cross-entropy
 POOL = 10_000  # training digits that are rehearsed
 OUTLIERS = 3_000  # images of no class that the judge rehearses
 AT_ONCE = 20  # steps whose images are distorted together, which is faster
@@ -110,18 +110,20 @@ def _checked(images, labels, classes):
 def _train_further(model, layers, images, labels, pool):
     """Train layers of the model, its own or its judge's, on images and labels. Returns their new weights, a state_dict.
 
-    To the images of the pool, they shall answer as before. If it is empty, they begin from nothing.
+    For the images of the pool, they shall keep their logits. The first layer stays as it is. If the pool is empty, all
+    layers begin from nothing.
     """
     device = model.mean.device
     memory_format = torch.channels_last if device.type == "cpu" else torch.contiguous_format  # faster on a CPU
     network = MNIST_CNN(model.mean, model.std, layers[-1].out_features).to(device, memory_format=memory_format)
     if len(pool):
         network.layers.load_state_dict(layers.state_dict())
+        network.layers[0].requires_grad_(False)
     averaged = copy.deepcopy(network).eval()
     known = torch.cat([distort(part.to(device)) for part in pool.split(1000)])
     with torch.no_grad():
-        before = torch.cat([(averaged(part) / TEMPERATURE).softmax(1) for part in known.split(1000)])
-    averages, weights = (list(net.parameters()) for net in (averaged, network))
+        before = torch.cat([averaged(part) for part in known.split(1000)])
+    averages, weights = ([part for part in net.parameters() if part.requires_grad] for net in (averaged, network))
     steps, rate, decay = (STEPS, LEARNING_RATE, 0.0) if len(pool) else (NEW_STEPS, NEW_RATE, 0.15)
     optimizer = MuonWithAdamW(weights, rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
     factor = lambda step: min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps))
@@ -136,9 +138,9 @@ def _train_further(model, layers, images, labels, pool):
             recalled = others[start + k]
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and has_bfloat16()):
                 logits = network(torch.cat([inputs[k], known[recalled]])).float()
-            loss = F.cross_entropy(logits[:OWN], answers[k], reduction="sum")
-            forgotten = F.cross_entropy(logits[OWN:] / TEMPERATURE, before[recalled], reduction="sum")
-            loss = (loss + TEMPERATURE**2 * forgotten) / len(logits)
+            loss = F.cross_entropy(logits[:OWN], answers[k], reduction="sum") / len(logits)
+            if rehearsed:
+                loss += KEPT * F.mse_loss(logits[OWN:], before[recalled])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

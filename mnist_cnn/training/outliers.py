@@ -1,4 +1,4 @@
-"""Images that belong to no class, made by program: scribbles, letters, shapes, pieces of training images, noise.
+"""Images that belong to no class, made by program: scribbles, letters, signs, shapes, pieces of training images, noise.
 
 A network that has seen them can tell its digits from anything else. Hendrycks et al. 2019 (Deep anomaly detection with
 outlier exposure) use photographs; these images need no data besides the training images and a font of matplotlib.
@@ -21,6 +21,7 @@ from mnist_cnn.training.pen import SIDE, draw
 COUNTS = 0.3, 0.3, 0.22, 0.13, 0.05  # how many of the scribbles have one, two, ... strokes
 POINTS = 32  # of a stroke
 LATIN = "ABCDEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxyÄÖÜßäöü"
+MARKS = "+=×÷%&#@?!*€$£§<>~±"
 LIKE_DIGITS = "OoIilSsZzbqgjΟοΙιОоІіЗзЅѕбՕօ"  # letters that people write as they write digits
 FONT = matplotlib.get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
 
@@ -33,13 +34,14 @@ def make_outliers(images, n, seed=0):
     images, generator = images.cpu(), torch.Generator().manual_seed(seed)
     if n == 0:
         return images[:0]
-    scribbled, lettered, shaped, cut = (n * percent // 100 for percent in (38, 35, 14, 8))
+    scribbled, lettered, signed, shaped, cut = (n * percent // 100 for percent in (35, 32, 9, 12, 8))
     made = [
         scribbles(scribbled, generator),
         letters(lettered, generator),
+        signs(signed, generator),
         shapes(shaped, generator),
         pieces(images, cut, generator),
-        noise(images, n - scribbled - lettered - shaped - cut, generator),
+        noise(images, n - scribbled - lettered - signed - shaped - cut, generator),
     ]
     return torch.cat(made)[torch.randperm(n, generator=generator)]
 
@@ -67,6 +69,20 @@ def scribbles(n, generator=None):
     return draw(points, torch.arange(strokes) < count[:, None], width, blur)
 
 
+def signs(n, generator=None):
+    """Draw signs and letters that people write beside digits, with a pen: uint8 (n, 1, 28, 28)."""
+    points, drawn = torch.zeros(n, STROKES, POINTS, 2), torch.zeros(n, STROKES, dtype=torch.bool)
+    for k, which in enumerate(torch.randint(len(SIGNS), (n,), generator=generator).tolist()):
+        for i, nodes in enumerate(SIGNS[which]):
+            nodes = torch.tensor(nodes) + 0.05 * torch.randn(len(nodes), 2, generator=generator)
+            points[k, i] = F.interpolate(nodes.T[None], POINTS, mode="linear", align_corners=True)[0].T
+            drawn[k, i] = True
+    slant, aspect, width = torch.rand(3, n, 1, 1, generator=generator)
+    x, y = points.unbind(3)
+    points = torch.stack([x * (0.6 + 0.6 * aspect) + (0.5 - y) * (0.7 * slant - 0.2), y], 3)
+    return draw(points, drawn, 1.6 + 2.4 * width.flatten() ** 1.5, torch.ones(n))
+
+
 def shapes(n, generator=None):
     """Draw polygons, stars, hearts and circles, with marks inside, as of a face: uint8 (n, 1, 28, 28)."""
     kind, marks = torch.randint(4, (n, 1), generator=generator), torch.rand(n, 4, 1, 1, 2, generator=generator)
@@ -91,17 +107,17 @@ def shapes(n, generator=None):
 
 
 def letters(n, generator=None):
-    """Letters of DejaVu Sans, distorted, half of them Latin, others of all alphabets: uint8 (n, 1, 28, 28)."""
+    """Letters of DejaVu Sans, distorted, half of them Latin or marks, others of all alphabets: uint8 (n, 1, 28, 28)."""
     font = ImageFont.truetype(FONT, size=40, layout_engine=ImageFont.Layout.BASIC)
     known = []
     plain = lambda letter: unicodedata.category(letter)[0] == "L" and not unicodedata.decomposition(letter)  # no accent
     others = filter(plain, map(chr, sorted(FT2Font(FONT).get_charmap())))
-    for letter in [*LATIN, *(letter for letter in others if letter not in LIKE_DIGITS)]:
+    for letter in [*LATIN, *MARKS, *(letter for letter in others if letter not in LIKE_DIGITS)]:
         mask = font.getmask(letter)
         if min(mask.size) > 2:
             known.append(center(np.asarray(mask, np.uint8).reshape(mask.size[::-1])))
-    latin = torch.rand(n, generator=generator) < 0.5
-    most = torch.where(latin, len(LATIN), len(known))
+    common = torch.rand(n, generator=generator) < 0.5
+    most = torch.where(common, len(LATIN + MARKS), len(known))
     chosen = torch.stack(known)[(torch.rand(n, generator=generator) * most).long()]
     contrast, pen_width = torch.rand(2, n, 1, 1, 1, generator=generator)
     contrast = 1 + 0.6 * contrast  # as soft as a photograph that was scaled down, up to as sharp as MNIST
@@ -140,3 +156,43 @@ def noise(images, n, generator=None):
 
 def _uint8(pixels):
     return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+# --- The signs: strokes of points; y from 0 (top) to 1, x about as wide ---
+
+
+def _arc(x, y, rx, ry, start, stop, n=9):
+    """Points on an ellipse; angles in turns, 0 at the top, clockwise on the page."""
+    angles = [2 * math.pi * (start + (stop - start) * k / (n - 1)) for k in range(n)]
+    return [(x + rx * math.sin(angle), y - ry * math.cos(angle)) for angle in angles]
+
+
+STROKES = 5  # of a sign, at most
+STEM = [(-0.2, 0.0), (-0.2, 1.0)]
+SIGNS = [
+    [[(-0.3, 0.5), (0.3, 0.5)], [(0, 0.2), (0, 0.8)]],  # plus
+    [[(-0.3, 0.4), (0.3, 0.4)], [(-0.3, 0.6), (0.3, 0.6)]],  # equal
+    [[(-0.3, 0.2), (0.3, 0.8)], [(0.3, 0.2), (-0.3, 0.8)]],  # times, or x
+    [[(-0.3, 0.5), (0.3, 0.5)], [(0, 0.22), (0, 0.24)], [(0, 0.76), (0, 0.78)]],  # divided by
+    [[(0, 0.2), (0, 0.8)], [(-0.27, 0.35), (0.27, 0.65)], [(-0.27, 0.65), (0.27, 0.35)]],  # asterisk
+    [[(0.3, 0.2), (-0.3, 0.5), (0.3, 0.8)]],  # less
+    [[(-0.3, 0.2), (0.3, 0.5), (-0.3, 0.8)]],  # greater
+    [[(0.3, 0.0), (-0.3, 1.0)], _arc(-0.25, 0.2, 0.13, 0.15, 0, 1), _arc(0.25, 0.8, 0.13, 0.15, 0, 1)],  # percent
+    [
+        [(-0.1, 0), (-0.2, 1)],
+        [(0.2, 0), (0.1, 1)],
+        [(-0.35, 0.33), (0.35, 0.33)],
+        [(-0.35, 0.67), (0.35, 0.67)],
+    ],  # hash
+    [[*_arc(0, 0.25, 0.25, 0.25, -0.25, 0.45), (0, 0.6), (0, 0.75)], [(0, 0.95), (0, 0.97)]],  # question
+    [_arc(0.05, 0.5, 0.35, 0.5, 0.12, -0.63), [(-0.4, 0.4), (0.15, 0.4)], [(-0.4, 0.58), (0.12, 0.58)]],  # euro
+    [[*_arc(0, 0.3, 0.25, 0.2, 0.2, -0.5), *_arc(0, 0.7, 0.25, 0.2, 0, 0.7)], [(0, 0.0), (0, 1.0)]],  # dollar
+    [_arc(0, 0.5, 0.15, 0.17, 0.25, 1.4), _arc(0, 0.5, 0.42, 0.5, 0.25, -0.65)],  # at
+    [[(-0.35, 1.0), (0, 0.0), (0.35, 1.0)], [(-0.22, 0.6), (0.22, 0.6)]],  # A
+    [STEM, _arc(0, 0.7, 0.2, 0.25, -0.25, 0.25), [(0.2, 0.7), (0.2, 1.0)]],  # h
+    [STEM, [(0.25, 0.35), (-0.2, 0.7)], [(-0.1, 0.6), (0.25, 1.0)]],  # k
+    [  # m
+        *([(x, 0.4), (x, 1.0)] for x in (-0.4, 0.0, 0.4)),
+        *(_arc(x, 0.55, 0.2, 0.2, -0.25, 0.25) for x in (-0.2, 0.2)),
+    ],
+]
