@@ -24,7 +24,7 @@ DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of 
 LOWER, LOW = 12.0, 0.75  # per height of a digit by which it is lower than LOW
 BROADER, BROAD, BROADEST = 5.0, 0.6, 1.1  # or broader than BROAD, up to BROADEST
 CUT = 0.4  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
-SKIP, LARGE = 12.0, 1.5  # for ink of the size of a digit that is left out; up to LARGE digits
+SKIP, LARGE = 12.0, 1.5  # per height of a digit of ink that is left out, up to LARGE of them
 TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
 MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
 
@@ -81,10 +81,9 @@ def span_scores(boxes, cuts, answers, height):
     spans = {*answers, *((part, part + 1) for part in range(len(boxes)))}
     for start, stop in sorted(spans, key=lambda span: (span[1], -span[0])):
         surprise = CUT * _surprise(cuts[start : stop + 1])
-        left, top, right, bottom = around(boxes[start:stop])
-        size = max(bottom - top, math.sqrt((right - left) * (bottom - top))) / height  # about 1 for a digit
+        _, top, _, bottom = around(boxes[start:stop])
         _, worth = answers.get((start, stop), (None, -math.inf))
-        scores[start, stop] = -SKIP * min(LARGE, size) - surprise, worth - surprise
+        scores[start, stop] = -SKIP * min(LARGE, (bottom - top) / height) - surprise, worth - surprise
     return scores
 
 

@@ -76,7 +76,7 @@ function bestPath(parts, height, pen, answer, rules) {
       const [before, part] = [best[start], parts.slice(start, stop).flat()];
       const box = boxAround(part, pen);
       if (stop > start + 1 && breadth(box, height) > rules.WIDE) break;
-      const leftOut = before.score - rules.SKIP * size(box, height, rules);
+      const leftOut = before.score - rules.SKIP * Math.min(rules.LARGE, high(box) / height);
       if (Math.max(wide(box), high(box)) <= 2 * pen) {
         if (stop === start + 1) consider(leftOut, before.digits); // no more than a dot
         continue;
@@ -89,9 +89,6 @@ function bestPath(parts, height, pen, answer, rules) {
   }
   return best[parts.length].digits;
 }
-
-/** The size of a part, at most LARGE: about 1 for a digit. */
-const size = (box, height, { LARGE }) => Math.min(LARGE, Math.max(high(box), Math.sqrt(wide(box) * high(box))) / height);
 
 /** The width of a box, in heights of a digit, or in its own if it is higher. */
 const breadth = (box, height) => wide(box) / Math.max(height, high(box));
