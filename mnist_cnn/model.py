@@ -92,15 +92,15 @@ def typicality(model, images, batch_size=1000):
     A conformal p-value (Vovk et al. 2005, Algorithmic learning in a random world): the share of held-out training
     images that look less like one of the classes to `model.judge`. So 1% of images like these are below 0.01.
 
-    images: as for `predict`. Returns float32 (N,) in [0, 1], on the CPU; 1 if the judge was not trained. Raises as
+    images: as for `predict`. Returns float64 (N,) in [0, 1], on the CPU; 1 if the judge was not trained. Raises as
     `predict` does.
     """
     return share_below(model, judge_scores(model, images, batch_size))
 
 
 def share_below(model, scores):
-    """The typicality for scores of the judge, float32 (N,), as `judge_scores` returns them."""
-    return torch.searchsorted(model.scores.cpu(), scores) / len(model.scores)
+    """The typicality, float64 (N,), for scores of the judge, float32 (N,), as `judge_scores` returns them."""
+    return torch.searchsorted(model.scores.cpu(), scores).double() / len(model.scores)
 
 
 def judge_scores(model, images, batch_size=1000):

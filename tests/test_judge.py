@@ -54,7 +54,7 @@ def plain():
 
 
 def test_about_one_percent_of_real_digits_is_refused(typical_digits):
-    assert typical_digits.dtype == torch.float32 and typical_digits.shape == (10000,)
+    assert typical_digits.dtype == torch.float64 and typical_digits.shape == (10000,)
     assert typical_digits.min() >= 0 and typical_digits.max() <= 1
     for share in (0.01, 0.1, 0.5):
         assert (typical_digits < share).double().mean() <= 1.5 * share
