@@ -60,14 +60,14 @@ def _spline(n):
 # --- The forms: each a function of u(low, high), uniform draws, to curves; y from 0 (top) to 1, x about as wide ---
 
 
-def _arc(x, y, rx, ry, start, turn, n=9):
+def arc(x, y, rx, ry, start, turn, n=9):
     """Points on an ellipse, from the angle `start` on; angles in turns, 0 at the top, clockwise on the page."""
     angles = [2 * math.pi * (start + turn * k / (n - 1)) for k in range(n)]
     return [(x + rx * math.sin(a), y - ry * math.cos(a)) for a in angles]
 
 
 def _zero(u):
-    curves = [_arc(0, 0.5, u(0.22, 0.42), 0.5, u(-0.1, 0.15), -u(0.95, 1.1), 12)]
+    curves = [arc(0, 0.5, u(0.22, 0.42), 0.5, u(-0.1, 0.15), -u(0.95, 1.1), 12)]
     return curves + [[(u(0.15, 0.35), u(0.05, 0.2)), (-u(0.15, 0.35), u(0.8, 0.95))]] * (u(0, 1) < 0.25)
 
 
@@ -114,7 +114,7 @@ def _five(u):
 
 def _six(u):
     r, y = u(0.18, 0.3), u(0.15, 0.24)
-    loop = _arc(0, 1 - y, r, y, -0.2, -u(0.85, 1.15), 9)
+    loop = arc(0, 1 - y, r, y, -0.2, -u(0.85, 1.15), 9)
     return [[(u(0.0, 0.3), 0), (-u(0.08, 0.15), 0.25), *loop]]
 
 
@@ -130,14 +130,14 @@ def _seven(u):
 def _eight(u):
     y, up, low = u(0.4, 0.52), u(0.14, 0.25), u(0.2, 0.32)
     if u(0, 1) < 0.4:  # two rings
-        return [_arc(0, y / 2, up, y / 2, 0.5, 1, 10), _arc(0, (1 + y) / 2, low, (1 - y) / 2, 0, 1, 10)]
-    left, right = _arc(0, y / 2, up, y / 2, 0.12, -0.5, 6), _arc(0, (1 + y) / 2, low, (1 - y) / 2, 0.12, 0.76, 7)
+        return [arc(0, y / 2, up, y / 2, 0.5, 1, 10), arc(0, (1 + y) / 2, low, (1 - y) / 2, 0, 1, 10)]
+    left, right = arc(0, y / 2, up, y / 2, 0.12, -0.5, 6), arc(0, (1 + y) / 2, low, (1 - y) / 2, 0.12, 0.76, 7)
     return [left + right + [left[0]]]
 
 
 def _nine(u):
     r, y, aside = u(0.1, 0.3), u(0.1, 0.27), u(0, 0.15) * (u(0, 1) < 0.5)
-    loop, x = _arc(-aside, y, r, y, u(0.05, 0.25), -u(0.85, 1.05), 9), r + u(-0.05, 0.08)
+    loop, x = arc(-aside, y, r, y, u(0.05, 0.25), -u(0.85, 1.05), 9), r + u(-0.05, 0.08)
     start = (r - aside, y * u(0.3, 1))
     if u(0, 1) < 0.35:  # a straight tail
         return [loop, [start, (x + u(-0.15, 0.05), 1)]]

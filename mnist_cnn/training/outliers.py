@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from mnist_cnn.handwriting import center
 from mnist_cnn.training.augment import distort
+from mnist_cnn.training.drawn_digits import arc
 from mnist_cnn.training.pen import SIDE, draw
 
 COUNTS = 0.3, 0.3, 0.22, 0.13, 0.05  # how many of the scribbles have one, two, ... strokes
@@ -160,13 +161,6 @@ def _uint8(pixels):
 
 # --- The signs: strokes of points; y from 0 (top) to 1, x about as wide ---
 
-
-def _arc(x, y, rx, ry, start, stop, n=9):
-    """Points on an ellipse; angles in turns, 0 at the top, clockwise on the page."""
-    angles = [2 * math.pi * (start + (stop - start) * k / (n - 1)) for k in range(n)]
-    return [(x + rx * math.sin(angle), y - ry * math.cos(angle)) for angle in angles]
-
-
 STROKES = 5  # of a sign, at most
 STEM = [(-0.2, 0.0), (-0.2, 1.0)]
 SIGNS = [
@@ -177,22 +171,22 @@ SIGNS = [
     [[(0, 0.2), (0, 0.8)], [(-0.27, 0.35), (0.27, 0.65)], [(-0.27, 0.65), (0.27, 0.35)]],  # asterisk
     [[(0.3, 0.2), (-0.3, 0.5), (0.3, 0.8)]],  # less
     [[(-0.3, 0.2), (0.3, 0.5), (-0.3, 0.8)]],  # greater
-    [[(0.3, 0.0), (-0.3, 1.0)], _arc(-0.25, 0.2, 0.13, 0.15, 0, 1), _arc(0.25, 0.8, 0.13, 0.15, 0, 1)],  # percent
+    [[(0.3, 0.0), (-0.3, 1.0)], arc(-0.25, 0.2, 0.13, 0.15, 0, 1), arc(0.25, 0.8, 0.13, 0.15, 0, 1)],  # percent
     [
         [(-0.1, 0), (-0.2, 1)],
         [(0.2, 0), (0.1, 1)],
         [(-0.35, 0.33), (0.35, 0.33)],
         [(-0.35, 0.67), (0.35, 0.67)],
     ],  # hash
-    [[*_arc(0, 0.25, 0.25, 0.25, -0.25, 0.45), (0, 0.6), (0, 0.75)], [(0, 0.95), (0, 0.97)]],  # question
-    [_arc(0.05, 0.5, 0.35, 0.5, 0.12, -0.63), [(-0.4, 0.4), (0.15, 0.4)], [(-0.4, 0.58), (0.12, 0.58)]],  # euro
-    [[*_arc(0, 0.3, 0.25, 0.2, 0.2, -0.5), *_arc(0, 0.7, 0.25, 0.2, 0, 0.7)], [(0, 0.0), (0, 1.0)]],  # dollar
-    [_arc(0, 0.5, 0.15, 0.17, 0.25, 1.4), _arc(0, 0.5, 0.42, 0.5, 0.25, -0.65)],  # at
+    [[*arc(0, 0.25, 0.25, 0.25, -0.25, 0.7), (0, 0.6), (0, 0.75)], [(0, 0.95), (0, 0.97)]],  # question
+    [arc(0.05, 0.5, 0.35, 0.5, 0.12, -0.75), [(-0.4, 0.4), (0.15, 0.4)], [(-0.4, 0.58), (0.12, 0.58)]],  # euro
+    [[*arc(0, 0.3, 0.25, 0.2, 0.2, -0.7), *arc(0, 0.7, 0.25, 0.2, 0, 0.7)], [(0, 0.0), (0, 1.0)]],  # dollar
+    [arc(0, 0.5, 0.15, 0.17, 0.25, 1.15), arc(0, 0.5, 0.42, 0.5, 0.25, -0.9)],  # at
     [[(-0.35, 1.0), (0, 0.0), (0.35, 1.0)], [(-0.22, 0.6), (0.22, 0.6)]],  # A
-    [STEM, _arc(0, 0.7, 0.2, 0.25, -0.25, 0.25), [(0.2, 0.7), (0.2, 1.0)]],  # h
+    [STEM, arc(0, 0.7, 0.2, 0.25, -0.25, 0.5), [(0.2, 0.7), (0.2, 1.0)]],  # h
     [STEM, [(0.25, 0.35), (-0.2, 0.7)], [(-0.1, 0.6), (0.25, 1.0)]],  # k
     [  # m
         *([(x, 0.4), (x, 1.0)] for x in (-0.4, 0.0, 0.4)),
-        *(_arc(x, 0.55, 0.2, 0.2, -0.25, 0.25) for x in (-0.2, 0.2)),
+        *(arc(x, 0.55, 0.2, 0.2, -0.25, 0.5) for x in (-0.2, 0.2)),
     ],
 ]
