@@ -62,7 +62,7 @@ def test_playground_after_training(workspace):
     assert "broken.png: expected a picture" in printed(executed)
     assert "Of your 49 digits, " in printed(executed) and "wrong of 12 with a label" in printed(executed)
     mine = load_weights(folder / "mine" / "MY.pth")
-    assert not torch.equal(mine.layers[0].weight, load_weights(folder / "MNIST-MODEL.pth").layers[0].weight)
+    assert not torch.equal(mine.layers[-1].weight, load_weights(folder / "MNIST-MODEL.pth").layers[-1].weight)
     for name in ("pred.png", "mnist_cnn_graph.png"):
         assert is_png(folder / name)
     result = next(line for line in printed(trained).splitlines() if "wrong of 10,000" in line)
