@@ -210,7 +210,7 @@ def test_typicality_is_the_share_of_the_scores_that_are_below():
     )
 
 
-def test_it_depends_on_nothing_but_the_image(model, test_split):
+def test_typicality_depends_on_nothing_but_the_image(model, test_split):
     images = test_split[0][:300]
     before, state = model.training, copy.deepcopy(model.state_dict())
     expected = typicality(model, images)
@@ -248,7 +248,7 @@ def test_a_last_layer_without_a_bias_stays_without_one():
     assert _helper(torch.nn.Sequential(torch.nn.Linear(3, 2, bias=False)), 5)[-1].bias is None
 
 
-def test_in_words():
+def test_an_answer_in_words_asks_whether_an_image_that_is_not_typical_belongs_to_a_class():
     probabilities = torch.tensor([0.05, 0.9, 0.05])
     assert in_words(probabilities, "abc", TYPICAL) == "b, 90%"
     assert in_words(probabilities, "abc", TYPICAL - 1e-3) == "none of these? b"

@@ -72,7 +72,7 @@ def _misfit(box, height):
 
 
 def span_scores(boxes, cuts, answers, height):
-    """The scores of each span of parts, sorted by its end: {(start, stop): (if it is left out, if it is read)}.
+    """The scores of all spans of parts, sorted by their ends: {(start, stop): (if left out, if read)}.
 
     boxes: of the parts of the line, in order; cuts: for each, the logarithm of the odds of the cut before it, or None;
     answers: as from `classify`.
@@ -113,11 +113,11 @@ def read_path(boxes, cuts, answers, height):
     """
     scores = span_scores(boxes, cuts, answers, height)
     score, path = best_path(scores)
-    torn = set()  # the cuts beside what is left out
+    torn, ends = set(), [*cuts, None]  # the cuts beside what is left out; all cuts
     for start, stop, is_read in path:
         _, top, _, bottom = around(boxes[start:stop])
         if not is_read and bottom - top > TORN * height:
-            torn |= {place for place in (start, stop) if [*cuts, None][place] is not None}
+            torn |= {place for place in (start, stop) if ends[place] is not None}
     digits = []
     for start, stop in (span for *span, is_read in path if is_read):
         digit, _ = answers[start, stop]
