@@ -19,7 +19,7 @@ ASPECT = 0.7  # width / height of most digits
 SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
 FINE, FINEST = 80, 16  # stroke widths are measured at so many pixels for a digit, or that many for a pixel
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
-SHARP = 2  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
+SHARP = 3  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
 
 
@@ -183,4 +183,4 @@ def with_pen(ink, length):
 
 def sharpened(ink, length):
     """Bring the edges of ink, 0 to 1, nearer to MNIST's, the more the larger it is. length: of the digit, in pixels."""
-    return ((ink - 0.5) * min(max(1, length / FIT), SHARP) + 0.5).clip(0, 1)
+    return ((ink - 0.5) * min(max(1, 2 * length / FIT - 1), SHARP) + 0.5).clip(0, 1)
