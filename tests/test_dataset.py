@@ -193,6 +193,11 @@ def test_digits_that_are_not_upright_are_refused(turned, n, train_split):
         check_split("train", TURNS[turned](images), labels)
 
 
+def test_digits_are_upright_wherever_they_stand(train_split):
+    images, labels = (part[:3000] for part in train_split)
+    assert are_digits(images.roll(5, 3), labels) and are_digits(images.roll(5, 2), labels)
+
+
 def test_images_of_anything_else_are_not_called_turned(train_split):
     images, labels = (part[:2000] for part in train_split)
     for seed in range(16):  # MNIST's digits in another order, every second time transposed: other symbols
@@ -206,4 +211,7 @@ def test_images_of_anything_else_are_not_called_turned(train_split):
     assert not are_digits(images, 9 - labels) and not are_digits(images[labels < 9], labels[labels < 9])
     cyclic = torch.cat([(labels == digit).nonzero().flatten()[:120] for digit in range(10)]).view(10, -1).T.flatten()
     assert are_digits(images[cyclic].repeat(9, 1, 1, 1), labels[cyclic].repeat(9))  # sorted or not
+    even = (images / 2 + images.flip(3) / 2).byte()  # as tall as digits, but they do not slant
+    assert not are_digits(even, labels)
+    check_split("train", even, labels)
     check_split("train", torch.rand(1000, 1, 28, 28).mul(255).byte(), torch.arange(1000) % 10)

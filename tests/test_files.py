@@ -112,7 +112,8 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path):
     for name in removed + kept:
         (tmp_path / name).write_bytes(b"half")
     files.write(path, b"whole")
-    running.communicate(b"")
+    running.communicate(b"\n")
+    assert running.returncode == 0  # the question whether it runs did not end it
     assert sorted(os.listdir(tmp_path)) == sorted([*kept, path.name])
 
 

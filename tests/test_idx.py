@@ -180,12 +180,11 @@ def test_the_home_folder_is_found(write, monkeypatch):
     assert read_idx(f"~/{path.name}").shape == (2, 3, 4)
 
 
-def test_an_archive_is_named_with_what_to_do(tmp_path):
+@pytest.mark.parametrize("place", [".", "archive.zip", "archive.zip/train"])
+def test_an_archive_is_named_with_what_to_do(tmp_path, place):
     (tmp_path / "archive.zip").write_bytes(b"PK")
     with pytest.raises(FileNotFoundError, match=r"archive\.zip is: unpack it, and name the folder$"):
-        read_idx(tmp_path / "train-images-idx3-ubyte")
-    with pytest.raises(FileNotFoundError, match=r"archive\.zip is: unpack it, and name the folder$"):
-        read_idx(tmp_path / "archive.zip" / "train-images-idx3-ubyte")
+        read_idx(tmp_path / place / "train-images-idx3-ubyte")
 
 
 PIXELS = idx_bytes(np.arange(28 * 28 * 9).reshape(9, 28, 28).astype("u1"), 0x08)

@@ -173,9 +173,12 @@ def test_arrays_are_classified_like_tensors(model, test_split):
     assert evaluate(model, images.numpy(), labels.numpy()) == evaluate(model, images, labels)
 
 
-@pytest.mark.parametrize("shape, hint", [((1, 28, 28), r"image\[None\]"), ((28, 28), r"image\[None, None\]")])
-def test_one_image_without_a_batch_is_refused_with_the_remedy(shape, hint):
-    with pytest.raises(ValueError, match=rf"found \({', '.join(map(str, shape))}\): pass {hint}$"):
+@pytest.mark.parametrize(
+    "shape, hint",
+    [((1, 28, 28), r": pass image\[None\]"), ((28, 28), r": pass image\[None, None\]"), ((2, 3, 28, 28), "")],
+)
+def test_images_of_another_shape_are_refused_with_the_remedy(shape, hint):
+    with pytest.raises(ValueError, match=rf"found \({', '.join(map(str, shape))}\){hint}$"):
         predict(MNIST_CNN(), torch.zeros(shape, dtype=torch.uint8))
 
 
