@@ -33,7 +33,7 @@ FONT = Path(matplotlib.get_data_path(), "fonts/ttf/STIXGeneral.ttf")  # the trai
 LETTERS = "ABCDEFGHJKMNPQRTUVWXYabdefghkmnpqrtwxyÄÖß&?#@%+=ΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμξπρστφχψω"  # few look like a digit
 DAMAGED = 1000  # test digits of each kind
 CLOTHES = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
-TRAINED = "| Fashion-MNIST, trained on it"  # this row takes a quarter of an hour: without a folder, the last one stays
+FASHION_ROW = "| Fashion-MNIST, trained on it"  # it takes long: without a folder, the last one stays
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
@@ -86,7 +86,7 @@ def clothes(folder, seeds=3):
     settings = {"DATA": str(Path(folder).resolve()), "CLASS_NAMES": CLOTHES, "AFFINE": 0.3, "ELASTIC": 0}
     shares = [100 * run_notebook({**settings, **ALONE, "SEED": seed})["accuracy"] for seed in range(seeds)]
     today = datetime.date.today()
-    return f"{TRAINED}, {seeds} seeds, {today} | `predict` | 10,000 | {mean_sd(shares)} | |"
+    return f"{FASHION_ROW}, {seeds} seeds, {today} | `predict` | 10,000 | {mean_sd(shares)} | |"
 
 
 def strings(model, kind, n=400):
@@ -118,7 +118,7 @@ def main(*folders):
     shares = shares_of_damaged(model)
     mean, n = np.mean(list(shares.values())), DAMAGED * len(shares)
     lines.append(f"| test digits damaged in {len(shares)} ways, as in MNIST-C | `to_mnist` | {n:,} | {mean:.1f} | |")
-    last = [line for line in BEYOND.read_text("utf-8").splitlines() if line.startswith(TRAINED)]
+    last = [line for line in BEYOND.read_text("utf-8").splitlines() if line.startswith(FASHION_ROW)]
     lines += [clothes(folder) for folder in folders] or last
     kinds = ", ".join(f"{kind} {share:.1f}" for kind, share in sorted(shares.items(), key=lambda item: item[1]))
     lines += ["", f"Of each kind of damage ({DAMAGED:,} digits), right, %: {kinds}."]

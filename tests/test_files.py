@@ -113,7 +113,7 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path):
         (tmp_path / name).write_bytes(b"half")
     files.write(path, b"whole")
     running.communicate(b"\n")
-    assert running.returncode == 0  # the question whether it runs did not end it
+    assert running.returncode == 0  # checking whether it runs did not end it
     assert sorted(os.listdir(tmp_path)) == sorted([*kept, path.name])
 
 
