@@ -57,6 +57,19 @@ def photograph(ink, seed=0, shadow=True, lines=True):
     return page.clip(0, 255).astype(np.uint8)
 
 
+def on_a_table(picture, seed=0):
+    """A photograph (H, W, 3) of a sheet, turned a little, on a table of dark wood: uint8 (H + 200, W + 200, 3)."""
+    rng = np.random.default_rng(seed)
+    height, width = np.add(picture.shape[:2], 200)
+    grain = ndimage.gaussian_filter1d(rng.normal(0, 1, 2 * height), 2.5)
+    y, x = np.mgrid[:height, :width]
+    wood = 70 + 90 * grain[np.int64(y + 40 + 10 * np.sin(x / 150))] + rng.normal(0, 3, y.shape)
+    sheet = Image.fromarray(picture).convert("RGBA").rotate(3, Image.Resampling.BICUBIC, expand=True)
+    table = Image.fromarray(np.uint8(wood.clip(0, 255))).convert("RGBA")
+    table.alpha_composite(sheet, tuple((a - b) // 2 for a, b in zip(table.size, sheet.size, strict=True)))
+    return np.asarray(table.convert("RGB"))
+
+
 def in_ink(image, height, width=None):
     """Enlarge a digit of MNIST, uint8 (28, 28), to crisp ink, float32 (height, width). Default: its own proportions."""
     rows, columns = np.where(image > 60)

@@ -1,14 +1,17 @@
 """Whole numbers: strings of test digits, marks around digits, pages, boxes in the picture, and bad input."""
 
 import time
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from mnist_cnn.handwriting import read_numbers, read_picture, to_mnist
-from tests.drawings import digit_string, draw, in_ink, photograph, stroke
+from mnist_cnn.training.outliers import FONT
+from tests.drawings import digit_string, draw, in_ink, on_a_table, photograph, stroke
 from tests.helpers import PICTURES, ROOT
 
 
@@ -162,6 +165,26 @@ def test_printed_lines_are_not_read(paper, model, test_split):
         found.append(np.uint8(235 - 60 * lines * (1 - ink) - 190 * ink))
         expected.append(text)
     assert np.mean([a == b for a, b in zip(texts(model, found), expected, strict=True)]) >= 0.8
+
+
+def test_the_table_around_a_sheet_is_not_read(model, test_split):
+    for k in (0, 2, 3):
+        ink, text = page_of(test_split, 2, 60, start=20 * k)
+        picture = photograph(np.pad(ink, 40), k, lines=False)
+        assert texts(model, [picture, on_a_table(picture, k)]) == [text, text]
+
+
+def test_print_beside_a_number_is_not_read(model, test_split):
+    found, expected = [], []
+    for k, (words, size) in enumerate(product(["Customer reference", "Mathematics, class B", "Room"], [24, 36, 60])):
+        ink, text = page_of(test_split, 1, 80, start=8 * k)
+        page = np.pad(ink, ((2 * size, 0), (0, 0)))
+        image = Image.fromarray(page)
+        ImageDraw.Draw(image).text((30, size // 2), words, 0.9, ImageFont.truetype(FONT, size))
+        found.append(photograph(np.asarray(image), k, lines=False))
+        expected.append(text)
+    found = texts(model, found)
+    assert np.mean([a == b for a, b in zip(found, expected, strict=True)]) >= 0.75, found
 
 
 def test_a_digit_that_the_frame_cuts_is_doubtful_and_left_out_beside_a_whole_one(model, test_split):

@@ -68,3 +68,30 @@ def test_lines_of_text_that_slope():
     assert height == 40
     assert [len(line) for line in lines] == [8, 8]
     assert all(line[k].left < line[k + 1].left for line in lines for k in range(7))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_long_lines_are_left_out_though_they_slope_and_have_gaps_but_not_ones_and_bars(turned):
+    mask = np.zeros((300, 300), bool)
+    for row in range(0, 300, 9):
+        mask[row : row + 6, 20 + row // 20 : 23 + row // 20] = True
+    mask = mask.T.copy() if turned else mask
+    for k in range(4):
+        mask[60 + 60 * k : 100 + 60 * k, 100:108] = True  # ones, one above the other
+    mask[60:66, 140:170] = True  # a bar
+    assert len(find_pieces(mask.astype(np.float32), mask)[0]) == 5
+
+
+def test_a_line_alone_stays():
+    mask = np.zeros((100, 300), bool)
+    mask[50:54, 10:290] = True
+    assert len(find_pieces(mask.astype(np.float32), mask)[0]) == 1
+
+
+def test_low_pieces_belong_to_a_line_of_text_only_if_they_do_not_make_it_higher():
+    mask = np.zeros((140, 200), bool)
+    for left in (20, 60, 100):
+        mask[60:120, left : left + 25] = True
+        mask[26:38, left : left + 12] = True  # print above
+    mask[52:57, 60:90] = True  # the bar of a 5
+    assert [len(line) for line in text_lines(*find_pieces(mask.astype(np.float32), mask))] == [4]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.ink import find_ink, stroke_width
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, ink_density, is_bitmap
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, blocks_of, ink_density, is_bitmap
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 
@@ -111,14 +111,6 @@ def _reduced(pixels, side):
         weighted = np.einsum("hiwjc,hiwj->hwc", blocks[..., :-1], blocks[..., -1], dtype=np.float32, casting="unsafe")
         means[..., :-1] = weighted / (blocks.shape[1] * blocks.shape[3] * full**2)
     return means * 257 if full == 65535 and high <= 255 else means  # 8-bit values stored in 16 bits
-
-
-def blocks_of(pixels, step):
-    """A view of pixels (H, W, C) in square blocks: (h, step, w, step, C). Incomplete ones at the edges are left out."""
-    height, width, channels = pixels.shape
-    down, across = min(step, height), min(step, width)
-    whole = pixels[: height // down * down, : width // across * across]
-    return whole.reshape(height // down, down, width // across, across, channels)
 
 
 def _on_paper(colours):

@@ -16,9 +16,10 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from mnist_cnn import files
-from mnist_cnn.handwriting.convert import blocks_of, to_mnist
+from mnist_cnn.handwriting.convert import to_mnist
 from mnist_cnn.handwriting.labels import TABLE, find_labels
 from mnist_cnn.handwriting.numbers import read_numbers
+from mnist_cnn.handwriting.paper import blocks_of
 from mnist_cnn.handwriting.path import classify
 from mnist_cnn.handwriting.pictures import read_picture
 from mnist_cnn.handwriting.reading import Reading, sort_out
@@ -141,7 +142,7 @@ def _idx_images(model, path, class_names):
     _, height, width = images.shape
     convert = (lambda image: torch.from_numpy(image[None])) if (height, width) == (28, 28) else to_mnist
     candidates = {k: ((0, 0, width, height), convert(image), False) for k, image in enumerate(images)}
-    for k, (digit, _) in classify(model, candidates, height).items():
+    for k, digit in classify(model, candidates, height).items():
         reading = sort_out([[digit]], class_names)
         yield Picture(f"{path} {k}", thumbnail(images[k]), (width, height), reading, class_names[labels[k]])
 

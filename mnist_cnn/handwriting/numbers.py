@@ -38,7 +38,7 @@ def read_numbers(model, picture, class_names="0123456789"):
     if max(height, width) <= SMALL:
         with contextlib.suppress(ValueError):  # several digits, or no ink
             digit = {0: ((0, 0, width, height), to_mnist(pixels), False)}
-            return sort_out([[classify(model, digit, height)[0][0]]], class_names)
+            return sort_out([[classify(model, digit, height)[0]]], class_names)
     tone = tone_of(pixels, SIDE)
     rows, columns = between_bars(tone)
     ink, mask = find_ink(*ink_density(tone[rows, columns]))
@@ -67,6 +67,7 @@ def _read(model, ink, mask):
     """The best reading of a mask: its mean score per digit, the digits of each line of text, and what it leaves out."""
     pieces, height = find_pieces(ink, mask)
     found = [_read_line(model, line, height, ink.shape) for line in text_lines(pieces, height)]
+    found.sort(key=lambda line: np.mean([digit.box[1] + digit.box[3] for digit in line[1] or line[2]] or [0]))
     scores, lines, others = zip(*found) if found else ((), (), ())
     others = [other for part in others for other in part if other.box[3] - other.box[1] > SHOWN * height]
     return sum(scores) / max(1, sum(map(len, lines))), lines, others

@@ -13,6 +13,9 @@ from torch.nn import functional as F
 SMALL = 40  # pixels; up to this side, a picture is treated as a cropped digit, above as a page with a digit
 BAR = 0.06  # the tone of a bar varies by no more than this, of the picture's contrast
 EDGE = 0.3  # its edge is a step of at least so much, in the same unit
+BLOCKS = 20  # blocks along the longer side of a picture, in which its grain is measured
+COARSE, GRAIN = 4, 0.05  # the table around a sheet has a grain so many times the paper's, and at least so much density
+AROUND = 0.1  # so much of the border of the picture, at least, is dark grain of the table
 EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share a corner are neighbours
 
 
@@ -36,11 +39,12 @@ def ink_density(tone):
     density = background - tone
     if page and background.min() > 0:  # contrast is proportional to the light
         density = density / np.maximum(background, 0.2 * background.max())
-    density = density - np.median(density)
-    noise = 1.4826 * np.median(np.abs(density))
+    sheet = ~_table(density) if page else np.ones_like(density, bool)
+    density = np.where(sheet, density - np.median(density[sheet]), 0)
+    noise = _spread(density[sheet])
     if noise > 0.03 * density.max():
         density = ndimage.gaussian_filter(density, 0.9)
-        noise = 1.4826 * np.median(np.abs(density))
+        noise = _spread(density[sheet])
     if page:
         return np.maximum(density, 0), noise
     return np.maximum(density, 0) * _lines(-tone), 0.0
@@ -79,11 +83,39 @@ def border(mask):
     return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
 
 
+def blocks_of(pixels, step):
+    """A view of pixels (H, W, C) in square blocks: (h, step, w, step, C). Incomplete ones at the edges are left out."""
+    height, width, channels = pixels.shape
+    down, across = min(step, height), min(step, width)
+    whole = pixels[: height // down * down, : width // across * across]
+    return whole.reshape(height // down, down, width // across, across, channels)
+
+
 def _background(tone, window):
     """The paper: dark patches narrower than the window are filled; shadows that reach the border stay."""
     half = window // 2
     around = np.pad(tone, half, constant_values=-np.inf)
     return ndimage.grey_closing(around, 2 * half + 1)[half:-half, half:-half]
+
+
+def _table(density):
+    """The table around a sheet: where the grain is coarse, up to the border. bool (H, W)."""
+    step = min(max(density.shape) // BLOCKS, *density.shape)
+    grain = _spread(blocks_of(density[..., None], step)[..., 0], (1, 3))
+    coarse = max(GRAIN, COARSE * np.quantile(grain, 0.1))
+    broad = ndimage.binary_opening(np.pad(grain > coarse, 1, "edge"), np.ones((2, 2)))[1:-1, 1:-1]  # no digits
+    labels, _ = ndimage.label(broad)
+    table = np.isin(labels, np.setdiff1d(border(labels), 0)).repeat(step, 0).repeat(step, 1)
+    table = np.pad(table, [(0, side - part) for side, part in zip(density.shape, table.shape)], "edge")
+    dark = density > coarse
+    if border(table & dark).mean() < AROUND:
+        return np.zeros(density.shape, bool)
+    return ndimage.binary_dilation(table, EIGHT_CONNECTED, step, mask=table | dark)  # up to the edge of the sheet
+
+
+def _spread(values, axis=None):
+    """The standard deviation of values of which most are noise, from their median absolute deviation."""
+    return 1.4826 * np.median(np.abs(values - np.median(values, axis, keepdims=True)), axis)
 
 
 def _dark_ink(tone):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from mnist_cnn.handwriting.reading import Digit
+from mnist_cnn.handwriting.reading import LOW, LOWER, Digit
 from mnist_cnn.model import judge_scores, predict, share_below
 
 AT_ONCE = 250  # candidates, or cuts, that are classified together: more take more memory, but no less time
@@ -21,8 +21,7 @@ WIDE = 1.5  # a digit is at most so wide; in heights of a digit, as are all leng
 DIGIT = 0.8  # for being a digit at all
 PROBABILITY = 4.2  # per unit of the logarithm of the probability
 DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
-LOWER, LOW = 12.0, 0.65  # per height of a digit by which it is lower than LOW
-BROADER, BROAD, BROADEST = 5.0, 0.75, 1.1  # or broader than BROAD, up to BROADEST
+BROADER, BROAD, BROADEST = 5.0, 0.75, 1.1  # per height of a digit by which it is broader than BROAD, up to BROADEST
 CUT = 0.4  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
 SKIP, LARGE = 12.0, 1.5  # per height of a digit of ink that is left out, up to LARGE of them
 TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
@@ -51,7 +50,7 @@ def _breadth(box, height):
 
 
 def classify(model, candidates, height):
-    """Classify candidates, {(start, stop): (box, image, cut_off)}. Returns {(start, stop): (Digit, score)}."""
+    """Classify candidates, {(start, stop): (box, image, cut_off)}. Returns {(start, stop): Digit}."""
     if not candidates:
         return {}
     images = torch.stack([image for _, image, _ in candidates.values()])
@@ -61,8 +60,8 @@ def classify(model, candidates, height):
     certain = PROBABILITY * probabilities.amax(1).clamp(min=1e-4).log() - DOUBT * F.softplus(TRUSTED - scores)
     answers = {}
     for k, (span, (box, image, cut_off)) in enumerate(candidates.items()):
-        digit = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off)
-        answers[span] = digit, DIGIT + certain[k].item() - _misfit(box, height)
+        score = float(DIGIT + certain[k].item() - _misfit(box, height))
+        answers[span] = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off, score)
     return answers
 
 
@@ -82,7 +81,7 @@ def span_scores(boxes, cuts, answers, height):
     for start, stop in sorted(spans, key=lambda span: (span[1], -span[0])):
         surprise = CUT * _surprise(cuts[start : stop + 1])
         _, top, _, bottom = around(boxes[start:stop])
-        _, worth = answers.get((start, stop), (None, -math.inf))
+        worth = answers[start, stop].score if (start, stop) in answers else -math.inf
         scores[start, stop] = -SKIP * min(LARGE, (bottom - top) / height) - surprise, worth - surprise
     return scores
 
@@ -120,9 +119,9 @@ def read_path(boxes, cuts, answers, height):
             torn |= {place for place in (start, stop) if ends[place] is not None}
     digits = []
     for start, stop in (span for *span, is_read in path if is_read):
-        digit, _ = answers[start, stop]
+        digit = answers[start, stop]
         others = dict(scores)
-        for (first, last), (answer, _) in answers.items():
+        for (first, last), answer in answers.items():
             # A cut beside the best one, after which the same digit is read, is no other reading.
             if answer.label == digit.label and first < stop and start < last:
                 others[first, last] = scores[first, last][0], -math.inf
@@ -133,4 +132,4 @@ def read_path(boxes, cuts, answers, height):
 
 def left_out(path, answers):
     """What a path leaves out, a Digit for each span."""
-    return [answers[start, stop][0] for start, stop, is_read in path if not is_read and (start, stop) in answers]
+    return [answers[start, stop] for start, stop, is_read in path if not is_read and (start, stop) in answers]

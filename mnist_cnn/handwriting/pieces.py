@@ -1,5 +1,6 @@
 """Connected pieces of ink, and the lines of text that they stand in."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
+RULED, STRAIGHT, DASHED = 3.0, 0.2, 0.2  # a line that belongs to no digit is so long, so thin and has such gaps
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
@@ -50,15 +52,29 @@ def find_pieces(ink, mask):
     order = np.argsort(heights)
     half = np.searchsorted(np.cumsum(area[order]), 0.5 * area.sum())
     height = heights[order][half]  # half of the ink is in lower pieces
-    pieces = []
+    pieces, lines = [], _straight_lines(mask, labels, height)
     for number, (rows, columns) in enumerate(boxes, 1):
-        if max(rows.stop - rows.start, columns.stop - columns.start) < SPECK * height:
+        if max(rows.stop - rows.start, columns.stop - columns.start) < SPECK * height or number in lines:
             continue
         span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
         own = labels[span] == number
         near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
         pieces.append(Piece(span[0].start, span[1].start, np.where(near, ink[span], 0)))
     return pieces, int(height)
+
+
+def _straight_lines(mask, labels, height):
+    """The numbers of the components that are lines, or dashes of lines: a margin, an underline."""
+    found, gap = set(), 1 + 2 * int(DASHED * height / 2)
+    for size in (gap, 1), (1, gap):
+        joined, boxes, _ = _components(mask | (ndimage.minimum_filter(ndimage.maximum_filter(mask, size), size)))
+        for number, box in enumerate(boxes, 1):
+            if max(side.stop - side.start for side in box) > RULED * height:
+                own = joined[box] == number
+                thin = math.sqrt(12 * max(0, np.linalg.eigvalsh(np.cov(np.nonzero(own)))[0]))
+                if thin < STRAIGHT * height:
+                    found |= set(np.unique(labels[box][own]))
+    return found if len(found - {0}) < labels.max() else set()
 
 
 def digit_alone(ink, mask):
@@ -86,7 +102,7 @@ def digit_alone(ink, mask):
 
 
 def text_lines(pieces, height):
-    """Group the pieces into lines of text, which may slope: a list of lists, from top to bottom and left to right."""
+    """Group the pieces into lines of text, which may slope: a list of lists, from left to right."""
     lines, small = [], []
     for piece in sorted(pieces, key=lambda piece: piece.left):
         if len(piece.ink) < SLIGHT * height:
@@ -97,11 +113,12 @@ def text_lines(pieces, height):
             max(beside, key=lambda line: line[-1].box[2]).append(piece)
         else:
             lines.append([piece])
+    whole = [list(line) for line in lines]
     for piece in small:
-        gaps = [min(_gap(piece, other) for other in line) for line in lines]
+        near = [[_gap(piece, other) for other in line if _high(piece, other) < HIGH * height] for line in whole]
+        gaps = [min(gaps, default=height) for gaps in near]
         if gaps and min(gaps) < NEAR * height:
             lines[int(np.argmin(gaps))].append(piece)
-    lines.sort(key=lambda line: np.mean([piece.top + len(piece.ink) / 2 for piece in line]))
     return lines
 
 
@@ -114,7 +131,12 @@ def _stacked(piece, other, height):
     a, b = piece.box, other.box
     narrow = min(a[2] - a[0], b[2] - b[0])
     high = CRACKED if _gap(piece, other) < CRACK * height else HIGH
-    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and max(a[3], b[3]) - min(a[1], b[1]) < high * height
+    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and _high(piece, other) < high * height
+
+
+def _high(piece, other):
+    """How high two pieces are together."""
+    return max(piece.box[3], other.box[3]) - min(piece.top, other.top)
 
 
 def _shared(piece, other):

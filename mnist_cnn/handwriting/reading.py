@@ -10,6 +10,11 @@ from mnist_cnn.model import SURE, TYPICAL, in_words
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
 SPACE, SPACES = 0.6, 2.2  # between two numbers, at least: in heights of a digit, and in small gaps of the line's digits
+LOWER, LOW = 12.0, 0.65  # what a digit's score loses per height of a digit by which it is lower than LOW
+POOR, SLACK = (
+    -1.3,
+    3.5,
+)  # a word has digits of a lower mean score than POOR, by more than SLACK in all; a number has not
 
 
 class Digit(NamedTuple):
@@ -21,6 +26,7 @@ class Digit(NamedTuple):
     probabilities: Tensor  # float32 (classes,)
     typicality: float
     cut_off: bool  # by the frame of the picture
+    score: float = 0.0  # how well it fits in its line of text, see path.py
     rivalled: bool = False  # another way to cut the line into digits is nearly as good
 
     @property
@@ -54,16 +60,25 @@ class Reading(NamedTuple):
         return "\n".join(self._text(line, "?") for line in self.lines)
 
     def _text(self, line, mark=""):
-        height = np.median([digit.box[3] - digit.box[1] for digit in line])
-        gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
-        apart = max(SPACE * height, SPACES * np.quantile(gaps, 0.25)) if gaps else 0
-        spaces = [" " if gap > apart else "" for gap in [0, *gaps]]
-        names = [self.class_names[digit.label] + mark * digit.doubtful for digit in line]
-        return "".join(space + name for space, name in zip(spaces, names, strict=True))
+        name = lambda digit: self.class_names[digit.label] + mark * digit.doubtful
+        return " ".join("".join(map(name, number)) for number in _numbers(line))
+
+
+def _numbers(line):
+    """Divide a line of Digit where there is a space."""
+    gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
+    high = [SPACE * (_high(left) + _high(right)) / 2 for left, right in pairwise(line)]
+    least = SPACES * np.quantile(gaps, 0.25) if gaps else 0
+    starts = [k for k, (gap, apart) in enumerate(zip(gaps, high, strict=True), 1) if gap > max(apart, least)]
+    return [line[start:stop] for start, stop in pairwise([0, *starts, len(line)])]
+
+
+def _high(digit):
+    return digit.box[3] - digit.box[1]
 
 
 def sort_out(lines, class_names, others=()):
-    """Return the Reading of lines of Digit: leave out what the network takes for no digit, or the frame cuts off.
+    """Return the Reading of lines of Digit: leave out what is no digit, what the frame cuts off, and words.
 
     others: what the best path has left out already.
     Nothing is left out if nothing else would stay: what is there is then shown as doubtful.
@@ -72,6 +87,24 @@ def sort_out(lines, class_names, others=()):
     typical = any(digit.typicality >= REFUSED for digit in found)
     whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
     is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
-    kept = [[digit for digit in line if is_read(digit)] for line in lines]
-    left_out = [digit for digit in found if not is_read(digit)]
+    kept = _without_words([[digit for digit in line if is_read(digit)] for line in lines])
+    stays = {id(digit) for line in kept for digit in line}
+    left_out = [digit for digit in found if id(digit) not in stays]
     return Reading([line for line in kept if line], [*left_out, *others], list(class_names))
+
+
+def _without_words(lines):
+    """Lines of Digit without words, alone and by the line. Print is often lower than the number, too."""
+    lines = [_numbers(line) for line in lines if line]
+    certain = lambda number: sum(digit.score - POOR for digit in number)
+    best = max((number for line in lines for number in line), key=certain, default=[])
+    height = np.median([_high(digit) for digit in best]) if best else 1
+    lower = lambda number: sum(max(0, LOW - _high(digit) / height) for digit in number)
+    worth = lambda number: certain(number) - LOWER * lower(number)
+
+    def read(line):
+        words = sum(worth(number) for number in line if number is not best) < -SLACK
+        is_read = lambda number: number is best or (worth(number) > -SLACK and not words)
+        return [digit for number in line if is_read(number) for digit in number]
+
+    return list(map(read, lines))

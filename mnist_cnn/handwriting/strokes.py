@@ -10,8 +10,8 @@ import numpy as np
 
 from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.convert import PEN
-from mnist_cnn.handwriting.path import LOW, WIDE, best_path, classify, left_out, span_scores, spans
-from mnist_cnn.handwriting.reading import sort_out
+from mnist_cnn.handwriting.path import WIDE, best_path, classify, left_out, span_scores, spans
+from mnist_cnn.handwriting.reading import LOW, sort_out
 
 ABOVE = 0.75  # a stroke lower than a digit belongs to one that shares so much of the narrower one's width
 INSIDE = 0.15  # and one to another if their middles are so near, in widths of the wider one: the slash of a zero
@@ -48,7 +48,7 @@ def read_strokes(model, strokes, class_names="0123456789"):
     if not any(is_read for _, _, is_read in path):  # all of it is one sign
         answers = classify(model, {(0, len(parts)): (_box(strokes, pen), draw_strokes(strokes), False)}, height)
         path = [(0, len(parts), True)]
-    digits = [answers[start, stop][0] for start, stop, is_read in path if is_read]
+    digits = [answers[start, stop] for start, stop, is_read in path if is_read]
     return sort_out([digits], class_names, left_out(path, answers))
 
 

@@ -22,11 +22,26 @@ function readStrokes(strokes, classify, rules) {
   const digits = bestPath(parts, height, pen, answer, rules);
   if (digits.every(({ refused }) => refused)) return [answer(strokes)]; // all of it is one sign
   const typical = ({ refused, typical }) => !refused && typical >= rules.REFUSED;
-  return digits.map((digit) => ({ ...digit, refused: digits.some(typical) ? !typical(digit) : digit.refused }));
+  const kept = digits.filter(digits.some(typical) ? typical : ({ refused }) => !refused);
+  const read = withoutWords(kept, rules);
+  return digits.map((digit) => ({ ...digit, refused: !read.includes(digit) }));
+}
+
+/** The same as _without_words in reading.py. */
+function withoutWords(digits, rules) {
+  const line = numbers(digits, rules);
+  const certain = (number) => sum(number.map(({ score }) => score - rules.POOR));
+  const best = line.reduce((one, other) => (certain(other) > certain(one) ? other : one));
+  const height = quantile(best.map(highOf), 0.5);
+  const lower = (number) => sum(number.map((digit) => Math.max(0, rules.LOW - highOf(digit) / height)));
+  const worth = (number) => certain(number) - rules.LOWER * lower(number);
+  const words = sum(line.filter((number) => number !== best).map(worth)) < -rules.SLACK;
+  return line.filter((number) => number === best || (worth(number) > -rules.SLACK && !words)).flat();
 }
 
 const wide = ([left, , right]) => right - left;
 const high = ([, top, , bottom]) => bottom - top;
+const highOf = ({ box }) => high(box);
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /** left, top, right, bottom of strokes drawn with a pen */
@@ -83,7 +98,8 @@ function bestPath(parts, height, pen, answer, rules) {
       }
       const digit = answer(part);
       consider(leftOut, [...before.digits, { ...digit, refused: true }]);
-      consider(before.score + worth(digit, height, rules), [...before.digits, digit]);
+      digit.score = worth(digit, height, rules);
+      consider(before.score + digit.score, [...before.digits, digit]);
     }
     best.push(found);
   }
@@ -113,11 +129,18 @@ function inWords(digits, { names, none, rules }) {
 }
 
 /** The names of digits, with a space where two numbers are apart. */
-function text(digits, name, { SPACE, SPACES }) {
+const text = (digits, name, rules) =>
+  numbers(digits, rules)
+    .map((number) => number.map(name).join(""))
+    .join(" ");
+
+/** Digits, divided where there is a space. */
+function numbers(digits, { SPACE, SPACES }) {
   const gaps = digits.slice(1).map(({ box }, i) => Math.max(0, box[0] - digits[i].box[2]));
-  const heights = digits.map(({ box }) => high(box));
-  const apart = Math.max(SPACE * quantile(heights, 0.5), SPACES * quantile(gaps, 0.25));
-  return digits.map((digit, i) => (i && gaps[i - 1] > apart ? " " : "") + name(digit)).join("");
+  const least = SPACES * quantile(gaps, 0.25);
+  const apart = (i) => Math.max(least, (SPACE * (highOf(digits[i]) + highOf(digits[i + 1]))) / 2);
+  const starts = [...gaps.keys()].filter((i) => gaps[i] > apart(i)).map((i) => i + 1);
+  return [0, ...starts].map((start, i) => digits.slice(start, starts[i]));
 }
 
 const mark = ({ sure, typical }, { SURE, TYPICAL }) => (typical < TYPICAL || sure < SURE ? "?" : "");
