@@ -1,6 +1,5 @@
 """Connected pieces of ink, and the lines of text that they stand in."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
-RULED, STRAIGHT, DASHED = 3.0, 0.2, 0.2  # a line that belongs to no digit is so long, so thin and has such gaps
+HAIR = 0.35  # pieces thinner than this are no strokes, but lines of the paper; in widths of the pen
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
@@ -49,12 +48,14 @@ def find_pieces(ink, mask):
     if not boxes:
         return [], 1
     heights = np.array([rows.stop - rows.start for rows, _ in boxes])
-    order = np.argsort(heights)
-    half = np.searchsorted(np.cumsum(area[order]), 0.5 * area.sum())
-    height = heights[order][half]  # half of the ink is in lower pieces
-    pieces, lines = [], _straight_lines(mask, labels, height)
+    height = _middle(heights, area)
+    half_widths = ndimage.maximum(
+        ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1], labels, range(1, len(boxes) + 1)
+    )
+    thin = half_widths < HAIR * _middle(half_widths, area)
+    pieces = []
     for number, (rows, columns) in enumerate(boxes, 1):
-        if max(rows.stop - rows.start, columns.stop - columns.start) < SPECK * height or number in lines:
+        if max(rows.stop - rows.start, columns.stop - columns.start) < SPECK * height or thin[number - 1]:
             continue
         span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
         own = labels[span] == number
@@ -63,18 +64,10 @@ def find_pieces(ink, mask):
     return pieces, int(height)
 
 
-def _straight_lines(mask, labels, height):
-    """The numbers of the components that are lines, or dashes of lines: a margin, an underline."""
-    found, gap = set(), 1 + 2 * int(DASHED * height / 2)
-    for size in (gap, 1), (1, gap):
-        joined, boxes, _ = _components(mask | (ndimage.minimum_filter(ndimage.maximum_filter(mask, size), size)))
-        for number, box in enumerate(boxes, 1):
-            if max(side.stop - side.start for side in box) > RULED * height:
-                own = joined[box] == number
-                thin = math.sqrt(12 * max(0, np.linalg.eigvalsh(np.cov(np.nonzero(own)))[0]))
-                if thin < STRAIGHT * height:
-                    found |= set(np.unique(labels[box][own]))
-    return found if len(found - {0}) < labels.max() else set()
+def _middle(values, area):
+    """The value of which half of the ink has less."""
+    order = np.argsort(values)
+    return values[order][np.searchsorted(np.cumsum(area[order]), 0.5 * area.sum())]
 
 
 def digit_alone(ink, mask):
