@@ -13,13 +13,14 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
-HAIR = 0.35  # pieces thinner than this are no strokes, but lines of the paper; in widths of the pen
+HAIR = 0.35  # thinner pieces are lines of the paper; in widths of the pen
+SOLID = 0.35  # thicker pieces are not drawn with the pen; half their width, in their length
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
 HOLLOW = 0.65  # and less ink than this in all
 LONG = 0.4  # runs longer than this are the lines of a box; in its own width
-THIN, FULL = 0.05, 0.25  # parts of a table that are thinner, in its length, or fill less of their box, are lines, too
+FULL = 0.25  # parts of a table that fill less of their box are lines, too
 ALONE = 0.1  # at least so much of a line is covered by no stroke: that is as thick as the line
 STEEP = 1.6  # a line is crossed where the ink is so many times as thick
 
@@ -47,21 +48,26 @@ def find_pieces(ink, mask):
     labels, boxes, area = _components(mask)
     if not boxes:
         return [], 1
-    heights = np.array([rows.stop - rows.start for rows, _ in boxes])
-    height = _middle(heights, area)
-    half_widths = ndimage.maximum(
-        ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1], labels, range(1, len(boxes) + 1)
-    )
-    thin = half_widths < HAIR * _middle(half_widths, area)
+    sides = np.array([[side.stop - side.start for side in box] for box in boxes])
+    heights, lengths = sides[:, 0], sides.max(axis=1)
+    height, strokes = _middle(heights, area), _are_strokes(mask, labels, area, lengths)
     pieces = []
     for number, (rows, columns) in enumerate(boxes, 1):
-        if max(rows.stop - rows.start, columns.stop - columns.start) < SPECK * height or thin[number - 1]:
+        if lengths[number - 1] < SPECK * height or not strokes[number - 1]:
             continue
         span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
         own = labels[span] == number
         near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
         pieces.append(Piece(span[0].start, span[1].start, np.where(near, ink[span], 0)))
     return pieces, int(height)
+
+
+def _are_strokes(mask, labels, area, lengths):
+    """Which pieces are not much thinner than the pen."""
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    half_widths = ndimage.maximum(distance, labels, np.arange(1, len(area) + 1))
+    slim = half_widths < SOLID * lengths
+    return half_widths > HAIR * _middle(half_widths, area * slim)
 
 
 def _middle(values, area):
@@ -200,13 +206,13 @@ def _unboxed(own, table=False):
         line[:band] |= level[:band]
         line[-band:] |= level[-band:]
     rest = own & ~lines
-    if table:  # what is left of lines that slope is long, thin or hollow
+    if table:  # what is left of lines that slope is long or hollow
         labels, boxes, area = _components(rest)
         sides = np.array(
             [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in boxes] or [(0, 0)]
         )
-        kept = (sides.max(axis=1) < LONG * max(own.shape)) & (sides.min(axis=1) > THIN * max(own.shape))
-        return rest & np.append(False, kept & (area > FULL * sides.prod(axis=1)))[labels]
+        kept = (sides.max(axis=1) < LONG * max(own.shape)) & (area > FULL * sides.prod(axis=1))
+        return rest & np.append(False, kept)[labels]
     inside = rest.any(axis=1).sum() > INSIDE * len(own)
     return rest if inside else own
 
