@@ -111,6 +111,16 @@ def test_numbers_that_stand_apart_are_separated_by_a_space(model):
     assert texts(model, [picture, np.concatenate(parts, axis=1)]) == ["35 82", "3582"]
 
 
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_numbers_are_apart_on_a_page_on_its_side_too(turns, model):
+    lines = []
+    for digits in ((1, 3, 5, 1, 1), (2, 8, 6, 1, 7)):
+        parts = [draw(digit, 90, 60, 60, 6, digit) for digit in digits]
+        lines.append(np.concatenate([*parts[:3], np.zeros((90, 80), np.float32), *parts[3:]], axis=1))
+    page = np.uint8(255 - 255 * np.pad(np.concatenate(lines), 40))
+    assert texts(model, [np.rot90(page, turns)]) == ["135 11\n286 17"]
+
+
 # --- What stands around a digit ---
 
 

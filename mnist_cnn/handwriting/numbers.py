@@ -53,14 +53,17 @@ def read_numbers(model, picture, class_names="0123456789"):
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
     corner, ends = np.tile([columns.start, rows.start], 2), np.tile([width, height], 2)
 
+    cut = lambda digits: [digit._replace(cut_off=digit.cut_off and not cropped) for digit in digits]
+    reading = sort_out(list(map(cut, lines)), class_names, cut(others))
+
     def placed(digit):
-        """The digit with its box in the picture. If that is cropped to the ink, the frame does not cut it off."""
+        """The digit with its box in the picture."""
         box = scale * (_turned_back(digit.box, turns, ink.shape) + corner)
         box = box.clip(0, ends)  # a thin stroke may have grown beyond them
-        return digit._replace(box=tuple(box.tolist()), cut_off=digit.cut_off and not cropped)
+        return digit._replace(box=tuple(box.tolist()))
 
-    lines = [[placed(digit) for digit in line] for line in lines]
-    return sort_out(lines, class_names, [placed(digit) for digit in others])
+    lines = [list(map(placed, line)) for line in reading.lines]
+    return reading._replace(lines=lines, left_out=list(map(placed, reading.left_out)))
 
 
 def _read(model, ink, mask):

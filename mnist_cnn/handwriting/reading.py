@@ -11,10 +11,7 @@ from mnist_cnn.model import SURE, TYPICAL, in_words
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
 SPACE, SPACES = 0.6, 2.2  # between two numbers, at least: in heights of a digit, and in small gaps of the line's digits
 LOWER, LOW = 12.0, 0.65  # what a digit's score loses per height of a digit by which it is lower than LOW
-POOR, SLACK = (
-    -1.3,
-    3.5,
-)  # a word has digits of a lower mean score than POOR, by more than SLACK in all; a number has not
+POOR, SLACK = -1.3, 3.5  # if the mean score of digits is lower than POOR, by more than SLACK in all, they are a word
 
 
 class Digit(NamedTuple):
@@ -28,6 +25,7 @@ class Digit(NamedTuple):
     cut_off: bool  # by the frame of the picture
     score: float = 0.0  # how well it fits in its line of text, see path.py
     rivalled: bool = False  # another way to cut the line into digits is nearly as good
+    after_space: bool = False  # a new number begins here
 
     @property
     def doubtful(self):
@@ -60,8 +58,8 @@ class Reading(NamedTuple):
         return "\n".join(self._text(line, "?") for line in self.lines)
 
     def _text(self, line, mark=""):
-        name = lambda digit: self.class_names[digit.label] + mark * digit.doubtful
-        return " ".join("".join(map(name, number)) for number in _numbers(line))
+        doubt = lambda digit: mark * digit.doubtful
+        return "".join(" " * digit.after_space + self.class_names[digit.label] + doubt(digit) for digit in line)
 
 
 def _numbers(line):
@@ -87,15 +85,17 @@ def sort_out(lines, class_names, others=()):
     typical = any(digit.typicality >= REFUSED for digit in found)
     whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
     is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
-    kept = _without_words([[digit for digit in line if is_read(digit)] for line in lines])
-    stays = {id(digit) for line in kept for digit in line}
-    left_out = [digit for digit in found if id(digit) not in stays]
-    return Reading([line for line in kept if line], [*left_out, *others], list(class_names))
+    lines = [[digit for digit in line if is_read(digit)] for line in lines]
+    lines = _without_words([_numbers(line) for line in lines if line])
+    read = {id(digit) for line in lines for number in line for digit in number}
+    left_out = [digit for digit in found if id(digit) not in read]
+    begin = lambda k, number: [number[0]._replace(after_space=k > 0), *number[1:]]
+    lines = [[digit for k, number in enumerate(line) for digit in begin(k, number)] for line in lines if line]
+    return Reading(lines, [*left_out, *others], list(class_names))
 
 
 def _without_words(lines):
-    """Lines of Digit without words, alone and by the line. Print is often lower than the number, too."""
-    lines = [_numbers(line) for line in lines if line]
+    """Lines of numbers, lists of Digit, without words, and without lines of words. Print is often lower, too."""
     certain = lambda number: sum(digit.score - POOR for digit in number)
     best = max((number for line in lines for number in line), key=certain, default=[])
     height = np.median([_high(digit) for digit in best]) if best else 1
@@ -104,7 +104,6 @@ def _without_words(lines):
 
     def read(line):
         words = sum(worth(number) for number in line if number is not best) < -SLACK
-        is_read = lambda number: number is best or (worth(number) > -SLACK and not words)
-        return [digit for number in line if is_read(number) for digit in number]
+        return [number for number in line if number is best or (worth(number) > -SLACK and not words)]
 
     return list(map(read, lines))
