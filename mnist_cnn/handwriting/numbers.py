@@ -15,7 +15,7 @@ from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
-from mnist_cnn.handwriting.reading import sort_out
+from mnist_cnn.handwriting.reading import best_number, certainty, numbers_of, sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 BAD = -4.0  # mean score per digit below which the page may lie on its side
@@ -48,7 +48,7 @@ def read_numbers(model, picture, class_names="0123456789"):
     if score < BAD:
         for quarters in (1, 3):
             turned = _read(model, *(np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask)))
-            if turned[0] > max(BAD, score) and sum(map(len, turned[1])) >= PAGE:
+            if _certainty(turned[1]) > _certainty(lines) and sum(map(len, turned[1])) >= PAGE:
                 (score, lines, others), turns = turned, quarters
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
     corner, ends = np.tile([columns.start, rows.start], 2), np.tile([width, height], 2)
@@ -74,6 +74,11 @@ def _read(model, ink, mask):
     scores, lines, others = zip(*found) if found else ((), (), ())
     others = [other for part in others for other in part if other.box[3] - other.box[1] > SHOWN * height]
     return sum(scores) / max(1, sum(map(len, lines))), lines, others
+
+
+def _certainty(lines):
+    """How certain the best number in lines of Digit is."""
+    return certainty(best_number([numbers_of(line) for line in lines if line]))
 
 
 class _Atom(NamedTuple):

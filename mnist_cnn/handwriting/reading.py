@@ -62,7 +62,7 @@ class Reading(NamedTuple):
         return "".join(" " * digit.after_space + self.class_names[digit.label] + doubt(digit) for digit in line)
 
 
-def _numbers(line):
+def numbers_of(line):
     """Divide a line of Digit where there is a space."""
     gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
     high = [SPACE * (_high(left) + _high(right)) / 2 for left, right in pairwise(line)]
@@ -86,7 +86,7 @@ def sort_out(lines, class_names, others=()):
     whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
     is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
     lines = [[digit for digit in line if is_read(digit)] for line in lines]
-    lines = _without_words([_numbers(line) for line in lines if line])
+    lines = _without_words([numbers_of(line) for line in lines if line])
     read = {id(digit) for line in lines for number in line for digit in number}
     left_out = [digit for digit in found if id(digit) not in read]
     begin = lambda k, number: [number[0]._replace(after_space=k > 0), *number[1:]]
@@ -96,14 +96,23 @@ def sort_out(lines, class_names, others=()):
 
 def _without_words(lines):
     """Lines of numbers, lists of Digit, without words, and without lines of words. Print is often lower, too."""
-    certain = lambda number: sum(digit.score - POOR for digit in number)
-    best = max((number for line in lines for number in line), key=certain, default=[])
+    best = best_number(lines)
     height = np.median([_high(digit) for digit in best]) if best else 1
     lower = lambda number: sum(max(0, LOW - _high(digit) / height) for digit in number)
-    worth = lambda number: certain(number) - LOWER * lower(number)
+    worth = lambda number: certainty(number) - LOWER * lower(number)
 
     def read(line):
         words = sum(worth(number) for number in line if number is not best) < -SLACK
         return [number for number in line if number is best or (worth(number) > -SLACK and not words)]
 
     return list(map(read, lines))
+
+
+def best_number(lines):
+    """Of lines of numbers, the number that is most certainly one."""
+    return max((number for line in lines for number in line), key=certainty, default=[])
+
+
+def certainty(number):
+    """How much better the score of a number is, a list of Digit, than that of a word."""
+    return sum(digit.score - POOR for digit in number)
