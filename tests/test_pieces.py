@@ -75,8 +75,8 @@ def test_pieces_much_thinner_than_the_pen_are_left_out_however_large_a_blot_is()
     for k in range(4):
         mask[60 + 60 * k : 100 + 60 * k, 100:108] = True  # ones
     mask[60:66, 140:170] = True  # a bar
-    for row in range(0, 300, 9):
-        mask[row : row + 6, 20 + row // 20 : 22 + row // 20] = True  # dashes of a margin that slopes
+    for row in range(0, 300, 30):
+        mask[row : row + 20, 20 + row // 20 : 22 + row // 20] = True  # dashes of a margin that slopes
     y, x = np.mgrid[:300, :300]
     blot = np.hypot(y - 200, x - 230) < 50
     for more, n in ((False, 5), (blot, 6)):
@@ -88,7 +88,7 @@ def test_pieces_much_thinner_than_the_pen_are_left_out_however_large_a_blot_is()
 def test_low_pieces_belong_to_a_line_of_text_only_if_they_do_not_make_it_higher():
     mask = np.zeros((140, 200), bool)
     for left in (20, 60, 100):
-        mask[60:120, left : left + 25] = True
+        mask[60:120, left : left + 20] = True
         mask[26:38, left : left + 12] = True  # print above
     mask[46:56, 60:90] = True  # the bar of a 5
     assert [len(line) for line in text_lines(*find_pieces(mask.astype(np.float32), mask))] == [4]

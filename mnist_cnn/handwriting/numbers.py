@@ -15,7 +15,7 @@ from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
-from mnist_cnn.handwriting.reading import best_number, certainty, numbers_of, sort_out
+from mnist_cnn.handwriting.reading import REFUSED, best_number, certainty, numbers_of, sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 BAD = -4.0  # mean score per digit below which the page may lie on its side
@@ -78,6 +78,7 @@ def _read(model, ink, mask):
 
 def _certainty(lines):
     """How certain the best number in lines of Digit is."""
+    lines = [[digit for digit in line if digit.typicality >= REFUSED] for line in lines]
     return certainty(best_number([numbers_of(line) for line in lines if line]))
 
 

@@ -13,8 +13,8 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
-HAIR = 0.35  # thinner pieces are lines of the paper; in widths of the pen
-SOLID = 0.2  # thicker pieces are not drawn with the pen; half their width, in their length
+HAIR = 0.35  # thinner pieces are lines of the paper, unless they are short; in widths of the pen
+SOLID = 0.4  # thicker pieces are no strokes, but blots; in their length
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
@@ -50,24 +50,21 @@ def find_pieces(ink, mask):
         return [], 1
     sides = np.array([[side.stop - side.start for side in box] for box in boxes])
     heights, lengths = sides[:, 0], sides.max(axis=1)
-    height, strokes = _middle(heights, area), _are_strokes(mask, labels, area, lengths)
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    pens = 2 * ndimage.maximum(distance, labels, np.arange(1, len(area) + 1))
+    drawn = area * (pens < SOLID * lengths)
+    drawn = drawn if drawn.any() else area
+    height = _middle(heights, drawn)
+    hairs = (pens < HAIR * _middle(pens, drawn)) & (lengths > SLIGHT * height)
     pieces = []
     for number, (rows, columns) in enumerate(boxes, 1):
-        if lengths[number - 1] < SPECK * height or not strokes[number - 1]:
+        if lengths[number - 1] < SPECK * height or hairs[number - 1]:
             continue
         span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
         own = labels[span] == number
         near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
         pieces.append(Piece(span[0].start, span[1].start, np.where(near, ink[span], 0)))
     return pieces, int(height)
-
-
-def _are_strokes(mask, labels, area, lengths):
-    """Which pieces are not much thinner than the pen."""
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    half_widths = ndimage.maximum(distance, labels, np.arange(1, len(area) + 1))
-    slim = half_widths < SOLID * lengths
-    return half_widths > HAIR * _middle(half_widths, area * slim)
 
 
 def _middle(values, area):
