@@ -206,7 +206,7 @@ def test_typicality_is_the_share_of_the_scores_that_are_below():
     shares = share_below(network, torch.tensor([-1, 0, 0.5, 500, 999, 2000]))
     torch.testing.assert_close(shares, torch.tensor([0, 0, 0.001, 0.5, 0.999, 1], dtype=torch.float64))
     with torch.no_grad():
-        network.judge[-1].bias[-1] = -250  # the score of any image, but for the ten classes
+        network.judge[-1].bias[-1] = -250  # the score of any image, without the ten classes
     expected = math.ceil(250 + math.log(10)) / 1000
     torch.testing.assert_close(
         typicality(network, torch.zeros(3, 1, 28, 28)), torch.full((3,), expected, dtype=torch.float64)

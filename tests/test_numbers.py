@@ -198,17 +198,17 @@ def test_print_beside_a_number_is_not_read(model, test_split):
     assert np.mean([a == b for a, b in zip(found, expected, strict=True)]) >= 0.75, found
 
 
-@pytest.mark.parametrize("found, score", [("4850", 0.5), ("7", -1.0)])
-def test_a_page_is_turned_only_if_a_number_is_more_certain_then(found, score, model, monkeypatch):
+@pytest.mark.parametrize("upright, score, expected", [("4850", 0.5, "4850"), ("7", -1.0, "177")])
+def test_a_page_is_turned_only_if_a_number_is_more_certain_then(upright, score, expected, model, monkeypatch):
     def reading(text, score):
         sure = torch.eye(10)
         boxes = [(20 * k, 10, 20 * k + 15, 40) for k in range(len(text))]
         return [Digit(int(name), box, None, sure[int(name)], 0.5, False, score) for name, box in zip(text, boxes)]
 
-    readings = iter([(-5.0, [reading(found, score)], ()), *[(-3.0, [reading("177", -0.5)], ())] * 2])
+    readings = iter([(-5.0, [reading(upright, score)], ()), *[(-3.0, [reading("177", -0.5)], ())] * 2])
     monkeypatch.setattr(numbers, "_read", lambda *_: next(readings))
     page = 255 - np.pad(np.uint8(255 * draw(3, 80, 60, 56, 6)), 60)
-    assert texts(model, [page]) == [found if found == "4850" else "177"]
+    assert texts(model, [page]) == [expected]
 
 
 def test_a_digit_that_the_frame_cuts_is_doubtful_and_left_out_beside_a_whole_one(model, test_split):

@@ -131,5 +131,5 @@ def read_path(boxes, cuts, answers, height):
 
 
 def left_out(path, answers):
-    """What a path leaves out, a Digit for each span."""
+    """Return a Digit for each span that a path leaves out."""
     return [answers[start, stop] for start, stop, is_read in path if not is_read and (start, stop) in answers]
