@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import FIT, center
 from mnist_cnn.handwriting.ink import find_ink, stroke_width
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, blocks_of, ink_density, is_bitmap
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, block_means, ink_density, is_bitmap
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 
@@ -105,11 +105,11 @@ def _reduced(pixels, side):
             f"expected {pixels.dtype} pixels from 0 to {full}, found {low:.6g} to {high:.6g}: divide floating-point "
             "pixels by 255, or pass uint8"
         )
-    blocks = blocks_of(pixels, math.ceil(max(pixels.shape[:2]) / side))
-    means = blocks.mean((1, 3), np.float32) / full
+    step = math.ceil(max(pixels.shape[:2]) / side)
+    means = block_means(pixels, step) / full
     if pixels.shape[2] in (2, 4):
-        weighted = np.einsum("hiwjc,hiwj->hwc", blocks[..., :-1], blocks[..., -1], dtype=np.float32, casting="unsafe")
-        means[..., :-1] = weighted / (blocks.shape[1] * blocks.shape[3] * full**2)
+        opaque = lambda part: part[..., :-1] * part[..., -1:].astype(np.float32)
+        means[..., :-1] = block_means(pixels, step, opaque) / full**2
     return means * 257 if full == 65535 and high <= 255 else means  # 8-bit values stored in 16 bits
 
 

@@ -19,7 +19,7 @@ from mnist_cnn import files
 from mnist_cnn.handwriting.convert import to_mnist
 from mnist_cnn.handwriting.labels import TABLE, find_labels
 from mnist_cnn.handwriting.numbers import read_numbers
-from mnist_cnn.handwriting.paper import blocks_of
+from mnist_cnn.handwriting.paper import block_means
 from mnist_cnn.handwriting.path import classify
 from mnist_cnn.handwriting.pictures import read_picture
 from mnist_cnn.handwriting.reading import Reading, sort_out
@@ -178,8 +178,8 @@ def thumbnail(picture, side=SIDE):
     Returns uint8 (h, w, 3 or 4).
     """
     picture = np.atleast_3d(picture)
-    blocks = blocks_of(picture, max(1, max(picture.shape[:2]) // side))
-    tones = (blocks.mean((1, 3)) * (16 / np.iinfo(picture.dtype).max)).round()
+    means = block_means(picture, max(1, max(picture.shape[:2]) // side))
+    tones = (means * (16 / np.iinfo(picture.dtype).max)).round()
     small = (16 * tones).clip(0, 255).astype(np.uint8)
     return small[..., [0, 0, 0, 1][: small.shape[2] + 2]] if small.shape[2] < 3 else small
 

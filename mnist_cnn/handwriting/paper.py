@@ -91,6 +91,14 @@ def blocks_of(pixels, step):
     return whole.reshape(height // down, down, width // across, across, channels)
 
 
+def block_means(pixels, step, of=lambda part: part):
+    """The means of pixels (H, W, C), or of a function of them, in square blocks: float32 (h, w, C). It copies no block."""
+    blocks = blocks_of(pixels, step)
+    parts = (blocks[:, row, :, column] for row, column in np.ndindex(blocks.shape[1], blocks.shape[3]))
+    total = sum(of(part).astype(np.float32) for part in parts)  # much faster than blocks.mean((1, 3))
+    return total / (blocks.shape[1] * blocks.shape[3])
+
+
 def _background(tone, window):
     """The paper: dark patches narrower than the window are filled; shadows that reach the border stay."""
     half = window // 2
