@@ -83,7 +83,7 @@ def load_weights(path, device="cpu"):
         raise ValueError(f"{path}: expected a file of weights, found a folder or a device")
     if (size := path.stat().st_size) > (most := _max_bytes()):
         raise ValueError(f"{path}: expected at most {most:,} bytes for this network, found {size:,}")
-    return _load(path.read_bytes(), path).to(device)
+    return _load(path.read_bytes(), path).to(device, memory_format=torch.channels_last)  # faster on a CPU
 
 
 def _load(data, path):

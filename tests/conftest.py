@@ -23,8 +23,9 @@ HARMLESS = "Could not restore the debugger state"  # JupyterLab logs this when a
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Two tests run at a time: with two threads each, they would mostly wait for each other."""
+    """Two tests run at a time: with two threads each, they and their kernels would mostly wait for each other."""
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from nbconvert import PythonExporter
 from mnist_cnn.model import TYPICAL, predict, typicality
 from mnist_cnn.weights import load_weights
 from tests.helpers import DATA, ROOT, SMALL, check_clean, is_png, printed, wrong
+from tests.torture.large import data_set
 from tools import run_notebook
 
 
@@ -129,8 +130,10 @@ def test_a_failing_cell_says_what_to_do_and_nothing_is_lost(copy_of_repository, 
     assert before == {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_a_network_changed_in_model_py_trains_and_is_shown(copy_of_repository):
+def test_a_network_changed_in_model_py_trains_and_is_shown(copy_of_repository, tmp_path):
     folder = copy_of_repository()
+    data_set(tmp_path, 5000)
+    few = {**SMALL, "DATA": str(tmp_path), "VALIDATION": 500, "DRAWN": 200, "NON_DIGITS": 1000, "STRINGS": 20}
     model = folder / "mnist_cnn" / "model.py"
     source = model.read_text()
     for old, new in [
@@ -141,7 +144,7 @@ def test_a_network_changed_in_model_py_trains_and_is_shown(copy_of_repository):
         assert source.count(old) == 1
         source = source.replace(old, new)
     model.write_text(source)
-    trained = run_notebook.run(folder / "workspace.ipynb", {**SMALL, "DRAWN": 200, "NON_DIGITS": 1000, "STRINGS": 20})
+    trained = run_notebook.run(folder / "workspace.ipynb", few)
     shown = run_notebook.run(folder / "playground.ipynb", {"DATA": DATA})
     for executed in (trained, shown):
         check_clean(executed)

@@ -51,7 +51,7 @@ def find_pieces(ink, mask):
     sides = np.array([[side.stop - side.start for side in box] for box in boxes])
     heights, lengths = sides[:, 0], sides.max(axis=1)
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    pens = 2 * ndimage.maximum(distance, labels, np.arange(1, len(area) + 1))
+    pens = 2 * ndimage.maximum(distance[mask], labels[mask], np.arange(1, len(area) + 1))
     drawn = area * (pens < SOLID * lengths)
     drawn = drawn if drawn.any() else area
     height = _middle(heights, drawn)
