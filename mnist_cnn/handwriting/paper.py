@@ -92,7 +92,7 @@ def blocks_of(pixels, step):
 
 
 def block_means(pixels, step, of=lambda part: part):
-    """The means of pixels (H, W, C), or of a function of them, in square blocks: float32 (h, w, C). It copies no block."""
+    """The means of pixels (H, W, C), or of a function of them, in square blocks: float32 (h, w, C)."""
     blocks = blocks_of(pixels, step)
     parts = (blocks[:, row, :, column] for row, column in np.ndindex(blocks.shape[1], blocks.shape[3]))
     total = sum(of(part).astype(np.float32) for part in parts)  # much faster than blocks.mean((1, 3))
