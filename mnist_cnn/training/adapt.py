@@ -14,8 +14,7 @@ from torch.nn import functional as F
 from mnist_cnn.dataset import load_split, mean_std
 from mnist_cnn.model import MNIST_CNN, judge_scores, predict
 from mnist_cnn.training.augment import distort
-from mnist_cnn.training.device import has_bfloat16
-from mnist_cnn.training.muon import MuonWithAdamW
+from mnist_cnn.training.fit import bfloat16, descend
 from mnist_cnn.training.outliers import make_outliers
 
 STEPS, OWN, REHEARSED = 300, 64, 128  # training steps; images of one's own and others in each
@@ -125,26 +124,21 @@ def _train_further(model, layers, images, labels, pool):
         before = torch.cat([averaged(part) for part in known.split(1000)])
     averages, weights = ([part for part in net.parameters() if part.requires_grad] for net in (averaged, network))
     steps, rate, decay = (STEPS, LEARNING_RATE, 0.0) if len(pool) else (NEW_STEPS, NEW_RATE, 0.15)
-    optimizer = MuonWithAdamW(weights, rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
-    factor = lambda step: min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps))
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    rehearsed = REHEARSED if len(pool) else 0
     own = torch.cat([torch.randperm(len(images)) for _ in range(math.ceil(steps * OWN / len(images)))])
-    others = torch.randint(max(1, len(pool)), (steps, rehearsed), device=device)
-    for start in range(0, steps, AT_ONCE):
-        mine = own[start * OWN : (start + AT_ONCE) * OWN]
-        inputs, answers = distort(images[mine].to(device)).split(OWN), labels[mine].to(device).split(OWN)
-        for k in range(AT_ONCE):
-            recalled = others[start + k]
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and has_bfloat16()):
-                logits = network(torch.cat([inputs[k], known[recalled]])).float()
-            loss = F.cross_entropy(logits[:OWN], answers[k], reduction="sum") / len(logits)
-            if rehearsed:
-                loss += KEPT * F.mse_loss(logits[OWN:], before[recalled])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            scheduler.step()
-            with torch.no_grad():
-                torch._foreach_lerp_(averages, weights, max(0.01, 9 / (10 + start + k)))
+    others = torch.randint(max(1, len(pool)), (steps, REHEARSED if len(pool) else 0), device=device)
+
+    def losses():
+        for start in range(0, steps, AT_ONCE):
+            mine = own[start * OWN : (start + AT_ONCE) * OWN]
+            inputs, answers = distort(images[mine].to(device)).split(OWN), labels[mine].to(device).split(OWN)
+            for k in range(AT_ONCE):
+                recalled = others[start + k]
+                with bfloat16(device):
+                    logits = network(torch.cat([inputs[k], known[recalled]])).float()
+                loss = F.cross_entropy(logits[:OWN], answers[k], reduction="sum") / len(logits)
+                yield loss + KEPT * F.mse_loss(logits[OWN:], before[recalled]) if len(pool) else loss
+                with torch.no_grad():
+                    torch._foreach_lerp_(averages, weights, max(0.01, 9 / (10 + start + k)))
+
+    descend(weights, losses(), steps, rate, decay, betas=(0.9, 0.99))
     return averaged.layers.state_dict()

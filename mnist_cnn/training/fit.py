@@ -19,21 +19,33 @@ def fit(network, inputs, targets, transform=lambda images: images):
     memory_format = torch.channels_last if device.type == "cpu" else torch.contiguous_format  # faster on a CPU
     network = network.to(device, memory_format=memory_format)
     batches = max(1, len(inputs) // BATCH_SIZE)
-    steps = EPOCHS * batches
+
+    def losses():
+        for _ in range(EPOCHS):
+            order = torch.randperm(len(inputs), device=device)[: batches * BATCH_SIZE]
+            for chunk in order.split(20 * BATCH_SIZE):
+                for batch, answers in zip(transform(inputs[chunk]).split(BATCH_SIZE), targets[chunk].split(BATCH_SIZE)):
+                    with bfloat16(device):
+                        loss = F.cross_entropy(network(batch), answers)
+                    yield loss
+
+    descend(network.parameters(), losses(), EPOCHS * batches, LEARNING_RATE, WEIGHT_DECAY, betas=(0.8, 0.99))
+    return network.eval()
+
+
+def descend(weights, losses, steps, rate, decay, betas):
+    """Take a step for each loss. The learning rate rises to `rate` in a tenth of all steps, and then falls to zero."""
+    optimizer = MuonWithAdamW(weights, rate, betas=betas, weight_decay=decay, fused=True)
     warmup = max(1, steps // 10)
-    optimizer = MuonWithAdamW(
-        network.parameters(), LEARNING_RATE, betas=(0.8, 0.99), weight_decay=WEIGHT_DECAY, fused=True
-    )
     lr_factor = lambda step: max(0, min((step + 1) / warmup, (steps - step) / max(1, steps - warmup)))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_factor)
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(inputs), device=device)[: batches * BATCH_SIZE]
-        for chunk in order.split(20 * BATCH_SIZE):
-            for batch, answers in zip(transform(inputs[chunk]).split(BATCH_SIZE), targets[chunk].split(BATCH_SIZE)):
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and has_bfloat16()):
-                    loss = F.cross_entropy(network(batch), answers)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                scheduler.step()
-    return network.eval()
+    for loss in losses:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+
+
+def bfloat16(device):
+    """A context in which the layers compute in bfloat16, on a CPU that does so natively."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and has_bfloat16())
