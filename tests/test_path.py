@@ -39,6 +39,9 @@ def test_a_digit_that_is_cut_from_ink_that_is_left_out_is_doubtful(cut, height, 
     for boxes, cuts, span in ((parts, [None, cut], (0, 1)), (parts[::-1], [None, cut], (1, 2))):
         _, (digit,), _ = read_path(boxes, cuts, {span: sure(1, 100)}, 20)
         assert digit.doubtful == doubtful
+        refused = sure(4, 50)._replace(typicality=0.0)  # it is on the path, and left out of the text
+        _, digits, _ = read_path(boxes, cuts, {span: sure(1, 100), (1 - span[0], 2 - span[0]): refused}, 20)
+        assert [digit.doubtful for digit in digits if digit.label == 1] == [doubtful]
 
 
 def test_cuts_that_are_likely_make_a_path_better():

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from mnist_cnn.handwriting.reading import LOW, LOWER, Digit
+from mnist_cnn.handwriting.reading import LOW, LOWER, REFUSED, Digit
 from mnist_cnn.model import judge_scores, predict, share_below
 
 AT_ONCE = 250  # candidates, or cuts, that are classified together: more take more memory, but no less time
@@ -115,7 +115,8 @@ def read_path(boxes, cuts, answers, height):
     torn, ends = set(), [*cuts, None]  # the cuts beside what is left out; all cuts
     for start, stop, is_read in path:
         _, top, _, bottom = around(boxes[start:stop])
-        if not is_read and bottom - top > TORN * height:
+        refused = not is_read or answers[start, stop].typicality < REFUSED
+        if refused and bottom - top > TORN * height:
             torn |= {place for place in (start, stop) if ends[place] is not None}
     digits = []
     for start, stop in (span for *span, is_read in path if is_read):
