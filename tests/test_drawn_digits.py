@@ -24,7 +24,7 @@ def test_they_are_digits_drawn_and_placed_as_in_mnist(train_split):
 
 def test_the_network_reads_them(model):
     _, accuracy = evaluate(model, *draw_digits(2000, seed=77))  # another seed than it was trained with
-    assert accuracy > 0.96  # without drawn digits in the training: 0.91
+    assert accuracy > 0.96  # without drawn digits in the training: 0.89
 
 
 def test_the_same_seed_draws_the_same_and_none_is_allowed():
