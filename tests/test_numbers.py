@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from mnist_cnn.handwriting import numbers, read_numbers, read_picture, to_mnist
-from mnist_cnn.handwriting.reading import Digit
+from mnist_cnn.handwriting.reading import Digit, Reading
 from mnist_cnn.training.outliers import FONT
 from tests.drawings import digit_string, draw, in_ink, on_a_table, photograph, stroke
 from tests.helpers import PICTURES, ROOT
@@ -198,14 +198,18 @@ def test_print_beside_a_number_is_not_read(model, test_split):
     assert np.mean([a == b for a, b in zip(found, expected, strict=True)]) >= 0.75, found
 
 
-@pytest.mark.parametrize("upright, score, expected", [("4850", 0.5, "4850"), ("7", -1.0, "177")])
-def test_a_page_is_turned_only_if_a_number_is_more_certain_then(upright, score, expected, model, monkeypatch):
+@pytest.mark.parametrize(
+    "upright, score, turned, expected",
+    [("4850", 0.5, -0.5, "4850"), ("7", -1.0, -0.5, "177"), ("235", -4.0, -3.0, "235")],
+)
+def test_a_page_is_turned_only_if_a_number_is_more_certain_then(upright, score, turned, expected, model, monkeypatch):
     def reading(text, score):
         sure = torch.eye(10)
         boxes = [(20 * k, 10, 20 * k + 15, 40) for k in range(len(text))]
-        return [Digit(int(name), box, None, sure[int(name)], 0.5, False, score) for name, box in zip(text, boxes)]
+        line = [Digit(int(name), box, None, sure[int(name)], 0.5, False, score) for name, box in zip(text, boxes)]
+        return Reading([line], [], list("0123456789"))
 
-    readings = iter([(-5.0, [reading(upright, score)], ()), *[(-3.0, [reading("177", -0.5)], ())] * 2])
+    readings = iter([(-5.0, reading(upright, score)), *[(-3.0, reading("177", turned))] * 2])
     monkeypatch.setattr(numbers, "_read", lambda *_: next(readings))
     page = 255 - np.pad(np.uint8(255 * draw(3, 80, 60, 56, 6)), 60)
     assert texts(model, [page]) == [expected]

@@ -15,7 +15,7 @@ from mnist_cnn.handwriting.ink import find_ink
 from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
-from mnist_cnn.handwriting.reading import REFUSED, best_number, certainty, numbers_of, sort_out
+from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
 BAD = -4.0  # mean score per digit below which the page may lie on its side
@@ -44,17 +44,20 @@ def read_numbers(model, picture, class_names="0123456789"):
     ink, mask = find_ink(*ink_density(tone[rows, columns]))
     cropped = all(side.any() for side in sides(mask))
     mask = without_frames(mask)
-    (score, lines, others), turns = _read(model, ink, mask), 0
+
+    def turned(quarters):
+        """The mean score of a digit, and the Reading of the picture turned by so many quarters."""
+        pixels = (np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask))
+        return _read(model, *pixels, cropped, class_names)
+
+    (score, reading), turns = turned(0), 0
     if score < BAD:
         for quarters in (1, 3):
-            turned = _read(model, *(np.ascontiguousarray(np.rot90(part, quarters)) for part in (ink, mask)))
-            if _certainty(turned[1]) > _certainty(lines) and sum(map(len, turned[1])) >= PAGE:
-                (score, lines, others), turns = turned, quarters
+            _, other = turned(quarters)
+            if other.certainty > max(0, reading.certainty) and len(other.digits) >= PAGE:
+                reading, turns = other, quarters
     scale = math.ceil(max(pixels.shape[:2]) / SIDE)
     corner, ends = np.tile([columns.start, rows.start], 2), np.tile([width, height], 2)
-
-    cut = lambda digits: [digit._replace(cut_off=digit.cut_off and not cropped) for digit in digits]
-    reading = sort_out(list(map(cut, lines)), class_names, cut(others))
 
     def placed(digit):
         """The digit with its box in the picture."""
@@ -66,20 +69,15 @@ def read_numbers(model, picture, class_names="0123456789"):
     return reading._replace(lines=lines, left_out=list(map(placed, reading.left_out)))
 
 
-def _read(model, ink, mask):
-    """The best reading of a mask: its mean score per digit, the digits of each line of text, and what it leaves out."""
+def _read(model, ink, mask, cropped, class_names):
+    """The mean score of a digit, and the Reading, of a mask whose frame cuts digits off unless they are `cropped`."""
     pieces, height = find_pieces(ink, mask)
-    found = [_read_line(model, line, height, ink.shape) for line in text_lines(pieces, height)]
+    frame = () if cropped else ink.shape
+    found = [_read_line(model, line, height, frame) for line in text_lines(pieces, height)]
     found.sort(key=lambda line: np.mean([digit.box[1] + digit.box[3] for digit in line[1] or line[2]] or [0]))
     scores, lines, others = zip(*found) if found else ((), (), ())
     others = [other for part in others for other in part if other.box[3] - other.box[1] > SHOWN * height]
-    return sum(scores) / max(1, sum(map(len, lines))), lines, others
-
-
-def _certainty(lines):
-    """How certain the best number in lines of Digit is."""
-    lines = [[digit for digit in line if digit.typicality >= REFUSED] for line in lines]
-    return certainty(best_number([numbers_of(line) for line in lines if line]))
+    return sum(scores) / max(1, sum(map(len, lines))), sort_out(lines, class_names, others)
 
 
 class _Atom(NamedTuple):
@@ -89,12 +87,12 @@ class _Atom(NamedTuple):
     cut: float | None  # the odds of the cut on its left, as a logarithm; None if there is none
 
 
-def _read_line(model, pieces, height, shape):
+def _read_line(model, pieces, height, frame):
     """The best reading of a line of text, as `read_path` returns it."""
     atoms = [part for piece in pieces for part in _parts(model, _inked(piece, height), height)]
     atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
     boxes = [atom.piece.box for atom in atoms]
-    answers = classify(model, _candidates(atoms, spans(boxes, height), height, shape), height)
+    answers = classify(model, _candidates(atoms, spans(boxes, height), height, frame), height)
     return read_path(boxes, [atom.cut for atom in atoms], answers, height)
 
 
@@ -130,7 +128,7 @@ def _parts(model, piece, height):
     return [atoms[0]._replace(cut=None), *atoms[1:]] if atoms else []  # on its left, there were only traces of ink
 
 
-def _candidates(atoms, spans, height, shape):
+def _candidates(atoms, spans, height, frame):
     """Atoms joined, centred as in MNIST: {(start, stop): (box, image, whether the frame cuts it off)}."""
     candidates = {}
     for span in spans:
@@ -139,7 +137,8 @@ def _candidates(atoms, spans, height, shape):
             image = center(sharpened(page, height))
         except ValueError:  # only traces of ink
             continue
-        candidates[span] = box, image, bool(min(box[0], box[1], shape[1] - box[2], shape[0] - box[3]) <= 0)
+        cut_off = frame and min(box[0], box[1], frame[1] - box[2], frame[0] - box[3]) <= 0
+        candidates[span] = box, image, bool(cut_off)
     return candidates
 
 

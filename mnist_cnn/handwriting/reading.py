@@ -45,6 +45,11 @@ class Reading(NamedTuple):
         return [digit for line in self.lines for digit in line]
 
     @property
+    def certainty(self):
+        """How much better the score of its best number is than that of a word; 0 if there is none."""
+        return _certainty(_best_number([numbers_of(line) for line in self.lines]))
+
+    @property
     def text(self):
         """The digits, with a space where two numbers are apart, and a line break between lines."""
         return "\n".join(self._text(line) for line in self.lines)
@@ -96,10 +101,10 @@ def sort_out(lines, class_names, others=()):
 
 def _without_words(lines):
     """Lines of numbers, lists of Digit, without words, and without lines of words. Print is often lower, too."""
-    best = best_number(lines)
+    best = _best_number(lines)
     height = np.median([_high(digit) for digit in best]) if best else 1
     lower = lambda number: sum(max(0, LOW - _high(digit) / height) for digit in number)
-    worth = lambda number: certainty(number) - LOWER * lower(number)
+    worth = lambda number: _certainty(number) - LOWER * lower(number)
 
     def read(line):
         words = sum(worth(number) for number in line if number is not best) < -SLACK
@@ -108,11 +113,11 @@ def _without_words(lines):
     return list(map(read, lines))
 
 
-def best_number(lines):
+def _best_number(lines):
     """Of lines of numbers, the number that is most certainly one."""
-    return max((number for line in lines for number in line), key=certainty, default=[])
+    return max((number for line in lines for number in line), key=_certainty, default=[])
 
 
-def certainty(number):
+def _certainty(number):
     """How much better the score of a number is, a list of Digit, than that of a word."""
     return sum(digit.score - POOR for digit in number)
