@@ -53,8 +53,9 @@ def own():
 
 @pytest.fixture(scope="module")
 def chosen(own):
-    """Indices of ten digits of each class."""
-    return torch.cat([(own[1] == label).nonzero().flatten()[:10] for label in range(10)])
+    """Indices of ten digits of each class, at random."""
+    order = torch.randperm(len(own[1]), generator=torch.Generator().manual_seed(0))
+    return torch.cat([order[own[1][order] == label][:10] for label in range(10)])
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_it_learns_a_hand_and_keeps_mnist(model, adapted, own, chosen, test_spli
     rest = torch.ones(len(own[1]), dtype=torch.bool)
     rest[chosen] = False
     before, after = (wrong(network, own[0][rest], own[1][rest]) for network in (model, adapted))
-    assert before > 40 and after < 0.75 * before
+    assert before > 40 and after < 0.65 * before
     assert wrong(adapted, *test_split) <= wrong(model, *test_split) + 12  # on average less than 5
 
 

@@ -91,7 +91,7 @@ function bestPath(parts, height, pen, answer, rules) {
       const [before, part] = [best[start], parts.slice(start, stop).flat()];
       const box = boxAround(part, pen);
       if (stop > start + 1 && breadth(box, height) > rules.WIDE) break;
-      const leftOut = before.score - rules.SKIP * Math.min(rules.LARGE, high(box) / height);
+      const leftOut = before.score - (rules.SKIP * high(box)) / height;
       if (Math.max(wide(box), high(box)) <= 2 * pen) {
         if (stop === start + 1) consider(leftOut, before.digits); // no more than a dot
         continue;

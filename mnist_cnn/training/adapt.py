@@ -19,7 +19,7 @@ from mnist_cnn.training.outliers import make_outliers
 
 STEPS, OWN, REHEARSED = 300, 64, 128  # training steps; images of one's own and others in each
 LEARNING_RATE = 5e-3
-KEPT = 0.15  # weight of the squared change of a logit for a rehearsed digit, compared with the cross-entropy
+KEPT = 0.3  # weight of the squared change of a logit for a rehearsed digit, compared with the cross-entropy
 POOL = 10_000  # training digits that are rehearsed
 OUTLIERS = 3_000  # images of no class that the judge rehearses
 AT_ONCE = 20  # steps whose images are distorted together, which is faster
