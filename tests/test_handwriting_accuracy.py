@@ -151,6 +151,6 @@ def test_damaged_digits_are_classified(test_split, classify):
 
 
 def test_digits_with_shot_noise_are_classified(test_split, classify):
-    images, labels = sample(test_split, 4000, 200)
+    images, labels = sample(test_split, 4000, 1000)
     pictures = np.minimum(np.random.default_rng(3).poisson(images * 3) / 3, 1)
     assert accuracy(classify(to_uint8(pictures)), labels) >= DAMAGED
