@@ -135,7 +135,6 @@ def jupyterlab(tmp_path_factory):
         command += ["--IdentityProvider.token=", "--LabApp.extension_manager=readonly"]
         environment = {f"JUPYTER_{name.upper()}_DIR": str(place) for name, place in places.items()}
         environment |= {"HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "1"}
-        environment |= {"OMP_NUM_THREADS": "1"}  # on a busy machine, two threads mostly wait for each other
         log = home / "lab.log"
         with open(log, "wb") as file:
             server = subprocess.Popen(command, env=os.environ | environment, stdout=file, stderr=file, cwd=folder)

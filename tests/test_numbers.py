@@ -155,7 +155,7 @@ def marked(kind, k, test_split):
 
 
 def test_marks_around_a_digit_are_left_out(model, test_split):
-    """Struck-out digits are the hardest: a 1 becomes a 4."""
+    """Of each kind, 85% or more are right."""
     labels, wrong, surely = list(map(str, test_split[1][3000:3060].tolist())), {}, 0
     for kind in ("circle", "box", "touching box", "underline", "strike", "neighbour", "bars"):
         readings = [read_numbers(model, marked(kind, k, test_split)) for k in range(60)]
@@ -163,7 +163,7 @@ def test_marks_around_a_digit_are_left_out(model, test_split):
         wrong[kind] = len(mistaken)
         surely += sum(not any(digit.doubtful for digit in reading.digits) for reading in mistaken)
     assert sum(wrong.values()) <= 0.07 * 7 * 60 and surely <= 0.04 * 7 * 60, wrong
-    assert max(wrong.values()) <= 0.2 * 60, wrong
+    assert max(wrong.values()) <= 0.15 * 60, wrong
 
 
 @pytest.mark.parametrize("paper", ["ruled", "squared"])
