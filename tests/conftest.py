@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from mnist_cnn.dataset import load_split
 from mnist_cnn.weights import load_weights
-from tests.helpers import DATA, ROOT, committed
+from tests.helpers import DATA, ROOT, committed, few_digits
 from tests.pad import find_chromium
 
 HARMLESS = "Could not restore the debugger state"  # JupyterLab logs this when a kernel is restarted
@@ -36,6 +36,12 @@ def train_split():
 @pytest.fixture(scope="session")
 def test_split():
     return load_split(DATA, "test")
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """Settings with which workspace.ipynb runs in seconds."""
+    return few_digits(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")

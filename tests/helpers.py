@@ -8,6 +8,9 @@ from pathlib import Path
 
 import matplotlib.text
 import nbformat
+import numpy as np
+
+from mnist_cnn.idx import FILES, read_idx
 
 ROOT = Path(__file__).parent.parent
 PICTURES = {  # those of numbers, and what is written there
@@ -17,16 +20,6 @@ PICTURES = {  # those of numbers, and what is written there
     "touching-digits.png": "80335",
 }
 DATA = str(ROOT / "dataset")
-SMALL = {  # trains on 5,000 digits
-    "DATA": DATA,
-    "VALIDATION": 55000,
-    "DRAWN": 0,
-    "NON_DIGITS": 0,
-    "STRINGS": 0,
-    "EPOCHS": 2,
-    "DEVICE": "cpu",
-    "THREADS": 1,
-}
 PATIENCE = 180_000  # milliseconds, for a busy machine
 
 
@@ -44,6 +37,27 @@ def idx_bytes(array, code):
     """An array as an IDX file with this type byte."""
     big_endian = array.astype(array.dtype.newbyteorder(">"))
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + big_endian.tobytes()
+
+
+def data_set(folder, train, test=10_000, **changes):
+    """Write MNIST's digits, repeated or cut to these numbers, as four IDX files. Returns their size in bytes.
+
+    changes: train_images, train_labels, test_images, test_labels, functions of these arrays.
+    """
+    for split, size in (("train", train), ("test", test)):
+        for name, part in zip(FILES[split], ("images", "labels")):
+            values = read_idx(ROOT / "dataset" / split / name)
+            values = np.resize(values, (size, *values.shape[1:]))
+            values = changes.get(f"{split}_{part}", lambda same: same)(values)
+            (folder / name).write_bytes(idx_bytes(values, 0x08))
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def few_digits(folder, **changes):
+    """Settings for a run of seconds: 5,000 training digits, 500 held out, all test digits, written into `folder`."""
+    data_set(folder, 5500, **changes)
+    none = {"DRAWN": 0, "NON_DIGITS": 0, "STRINGS": 0}
+    return {"DATA": str(folder), "VALIDATION": 500, "EPOCHS": 2, "DEVICE": "cpu", "THREADS": 1, **none}
 
 
 def is_png(path):
@@ -103,6 +117,7 @@ def texts_apart(figure):
     texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
     boxes = [text.get_window_extent() for text in texts if text.get_visible()]
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+    assert all(frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in boxes)
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     return " ".join(text.get_text() for text in texts)
 

@@ -53,7 +53,7 @@ def draw(page, strokes):
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
-            page.mouse.move(*place, steps=3)
+            page.mouse.move(*place, steps=3 if len(places) < 30 else 1)
         page.mouse.up()
 
 

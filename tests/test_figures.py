@@ -70,6 +70,23 @@ def test_loss_of_few_epochs_has_wide_axes(losses):
         assert high >= 5 * low
 
 
+def test_the_loss_has_both_curves():
+    axis = figures.loss([0.9, 0.5], [0.3, 0.1]).axes[0]
+    curves = {line.get_label(): line.get_ydata().tolist() for line in axis.lines}
+    assert curves == {"training": [0.9, 0.5], "held out": [0.3, 0.1]} and axis.get_yscale() == "log"
+
+
+def test_the_confusion_matrix_has_labels_in_rows():
+    axis = figures.confusion([[5, 2], [0, 3]], ["a", "b"]).axes[0]
+    assert {text.get_position(): text.get_text() for text in axis.texts} == {(0, 0): "5", (1, 0): "2", (1, 1): "3"}
+    assert axis.get_title() == "2 wrong of 10\nmost often a read as b, 2 times"
+
+
+def test_the_bars_are_the_probabilities():
+    bars = figures.probabilities(IMAGES[0], [0.1, 0.7, 0.2], list("abc")).axes[1].patches
+    assert [bar.get_width() for bar in bars] == [0.1, 0.7, 0.2]
+
+
 def test_reliability_shows_the_number_of_images_and_the_uncertainty():
     figure = figures.reliability([0.35, 0.62, 0.98], [1, 16, 985], [2, 20, 1000])
     texts = texts_apart(figure)

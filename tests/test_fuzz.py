@@ -21,7 +21,7 @@ INPUTS = {
     "load_weights": 150,
     "read_picture": 300,
     "to_mnist": 200,
-    "read_numbers": 100,
+    "read_numbers": 50,
     "read_pictures": 100,
 }
 

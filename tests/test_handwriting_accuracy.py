@@ -14,9 +14,9 @@ from tests.drawings import draw, in_ink, photograph
 from tests.helpers import ROOT
 
 # Required accuracies. The samples are small, 40 to 1,000 pictures, so that the tests take seconds.
-MNIST_DIGITS = 0.994  # converted. Unconverted, networks reach 0.9957 on average over ten seeds (readme.md).
+MNIST_DIGITS = 0.994  # converted; unconverted, networks reach more than 0.995 on average (readme.md)
 PHOTOGRAPHS = 0.97  # the requirement for real photographs is 0.967. Those drawn here are no harder.
-DAMAGED = 0.94  # the requirement for the mean over the published kinds of damage of MNIST-C (Mu and Gilmer, 2019)
+DAMAGED = 0.94  # for these kinds; benchmarks/beyond.md has the mean over the kinds of MNIST-C (Mu and Gilmer, 2019)
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -45,8 +45,9 @@ def to_uint8(images):
 
 def test_mnist_digits_are_classified(test_split, classify):
     images, labels = test_split[0][:1000], test_split[1][:1000].tolist()
-    assert accuracy(classify(images), labels) >= MNIST_DIGITS
-    assert accuracy(classify(255 - images), labels) >= MNIST_DIGITS
+    found = classify(images)
+    assert accuracy(found, labels) >= MNIST_DIGITS
+    assert classify(255 - images[:200]) == found[:200]
 
 
 def test_drawings_are_classified(classify):

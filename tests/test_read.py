@@ -13,9 +13,9 @@ from tests.drawings import draw
 from tests.helpers import PICTURES, ROOT
 
 
-def test_the_command_line(tmp_path, capsys):
-    names = sorted(PICTURES)
-    assert read.main([str(ROOT / "pictures" / name) for name in names]) == 0
+def test_the_command_line(tmp_path, weights, capsys):
+    names, committed = sorted(PICTURES), ["--weights", str(weights)]
+    assert read.main([*(str(ROOT / "pictures" / name) for name in names), *committed]) == 0
     out, err = capsys.readouterr()
     shown = [PICTURES[name].replace("\n", " / ") for name in names]
     assert [line.rpartition("pictures")[2][1:] for line in out.splitlines()] == [
@@ -24,7 +24,7 @@ def test_the_command_line(tmp_path, capsys):
     assert err == "0 wrong of 4 with a label, which is in labels.csv\n"
     (tmp_path / "none.png").write_bytes(b"no picture")
     arguments = [str(tmp_path), str(ROOT / "pictures" / names[0]), "--json", "--csv", str(tmp_path / "a.csv")]
-    assert read.main(arguments) == 1
+    assert read.main(arguments + committed) == 1
     out, err = capsys.readouterr()
     assert "none.png: expected a picture" in err
     answer = json.loads(out)

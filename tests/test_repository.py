@@ -53,6 +53,7 @@ def test_notebooks_are_committed_as_executed(name, model, test_split):
     check_clean(executed)
     answers, _ = predict(model, test_split[0])
     assert abs(wrong(executed) - int((answers != test_split[1]).sum())) <= 2  # another processor may round differently
+    assert wrong(executed) <= 65  # ten seeds make 46 mistakes on average, 58 at most
     assert executed.cells[tagged(executed.cells, "parameters") - 1].source.startswith("## Choose the settings")
     assert "widgets" not in executed.metadata
     assert len(committed(name)) < 2_000_000
@@ -73,7 +74,8 @@ def test_plots_are_whole_and_small(name):
 def test_the_picture_of_the_readme_shows_the_committed_network(model):
     shown = Image.open(io.BytesIO(committed(README_PICTURE)))
     composed, answers = compose(model)
-    assert shown.info["Description"] == answers
+    without_percent = lambda text: re.sub(r"\d+%", "%", text)  # another processor may round differently
+    assert without_percent(shown.info["Description"]) == without_percent(answers)
     difference = np.abs(np.asarray(shown.convert("RGB"), int) - np.asarray(composed, int))
     assert not difference[:PAD_HEIGHT].any()
     if matplotlib.__version_info__ >= (3, 11):  # older versions place text elsewhere
@@ -126,9 +128,10 @@ def test_the_benchmark_runs_the_settings_that_the_notebook_lists():
     assert settings(long) == LONG
 
 
-def test_the_readmes_example_prints_its_output(monkeypatch):
+def test_the_readmes_example_prints_its_output(weights, monkeypatch):
     code, output = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", section("Use the weights"), re.DOTALL).groups()
-    monkeypatch.chdir(ROOT)
+    shutil.copytree(ROOT / "pictures", weights.parent / "pictures", dirs_exist_ok=True)
+    monkeypatch.chdir(weights.parent)
     found = io.StringIO()
     with contextlib.redirect_stdout(found):
         exec(code)

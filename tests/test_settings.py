@@ -19,30 +19,32 @@ def test_the_notebooks_settings_are_known_and_allowed(name):
     check_settings(settings)
 
 
-@pytest.mark.parametrize(
-    "name, values",
-    [
-        ("EPOCHS", [1.5, "1", 0, -1, True, None, [1]]),
-        ("BATCH_SIZE", ["256", 0, 64.0]),
-        ("LEARNING_RATE", ["1e-2", 0, -1e-2, float("nan"), float("inf"), None]),
-        ("WEIGHT_DECAY", ["0.15", -0.1]),
-        ("AFFINE", ["strong", -1, float("nan")]),
-        ("ELASTIC", [-0.5, None, "1"]),
-        ("LABEL_SMOOTHING", [1, -0.1, "0.1"]),
-        ("VALIDATION", [-5, -9000, -0.1, 1.5, "5000", None, True]),
-        ("SEED", [None, 1.5, -1, "0", 2**63]),
-        ("THREADS", [0, -1, 1.5, "2", "many", None]),
-        ("DEVICE", ["gpu", 0, None, "CUDA", "cuda:x"]),
-        ("DATA", [2024, None, "", " "]),
-        ("CLASS_NAMES", [list(range(10)), "0123456789", ["0"], [], None]),
-        ("WEIGHTS", [None, 1, ""]),
-        ("PICTURES", [None, ""]),
-        ("ANSWERS", [None, 3, " "]),
-        ("DRAWN", [None, -1, 0.5, "many"]),
-        ("NON_DIGITS", [None, -1, 0.5, "many"]),
-        ("STRINGS", [None, -1, 0.5, "many"]),
-    ],
-)
+WRONG = {
+    "EPOCHS": [1.5, "1", 0, -1, True, None, [1]],
+    "BATCH_SIZE": ["256", 0, 64.0],
+    "LEARNING_RATE": ["1e-2", 0, -1e-2, float("nan"), float("inf"), None],
+    "WEIGHT_DECAY": ["0.15", -0.1],
+    "AFFINE": ["strong", -1, float("nan")],
+    "ELASTIC": [-0.5, None, "1"],
+    "LABEL_SMOOTHING": [1, -0.1, "0.1"],
+    "VALIDATION": [-5, -9000, -0.1, 1.5, "5000", None, True],
+    "SEED": [None, 1.5, -1, "0", 2**63],
+    "THREADS": [0, -1, 1.5, "2", "many", None],
+    "DEVICE": ["gpu", 0, None, "CUDA", "cuda:x"],
+    "DATA": [2024, None, "", " "],
+    "CLASS_NAMES": [list(range(10)), "0123456789", ["0"], [], None],
+    "PICTURES": [None, ""],
+    **{key: [None, -1, 0.5, "many"] for key in ["DRAWN", "NON_DIGITS", "STRINGS"]},
+    **{key: [None, 3, " "] for key in ["ANSWERS", "MY_WEIGHTS"]},
+    **{key: [None, 1, ""] for key in ["WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT"]},
+}
+
+
+def test_every_setting_has_wrong_values_here():
+    assert WRONG.keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("name, values", WRONG.items())
 def test_wrong_types_and_values_are_refused_with_the_setting_and_what_it_may_be(name, values):
     for value in values:
         with pytest.raises(ValueError) as caught:

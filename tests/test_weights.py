@@ -71,7 +71,7 @@ REFUSED = {  # what is in the file, and what the message says
     "a zip of something else": (zipped(b"hello"), "another kind"),
     "as much as allowed": (bytes(MOST), "not a zip file"),
     "as much as allowed when unpacked": (zipped(bytes(MOST)), r"run\): (?!an archive whose)"),
-    "too much": (bytes(MOST + 1), "at most 1,850,104 bytes for this network, found 1,850,105"),
+    "too much": (bytes(MOST + 1), f"at most {MOST:,} bytes for this network, found {MOST + 1:,}"),
     "too much when unpacked": (zipped(bytes(MOST + 1)), r"run\): an archive whose contents are too large$"),
     "one bit is wrong": (bytes(FLIPPED), r"a wrong checksum for \S*data/\d"),
     "malicious": (saved({**STATE, "layers.0.bias": Malicious()}), "code in it"),

@@ -16,11 +16,9 @@ from pathlib import Path
 import psutil
 
 from mnist_cnn.weights import load_weights
-from tests import helpers
-from tests.helpers import ROOT, is_png
+from tests.helpers import ROOT, few_digits, is_png
 from tools import run_notebook
 
-SMALL = helpers.SMALL | {"EPOCHS": 1}
 READ_ONLY = "cannot be written: choose a folder that you may write to"
 WRITTEN = ("MNIST-MODEL.pth", "loss.png", "confusion.png")  # by the notebook
 
@@ -56,13 +54,13 @@ def leftovers(folder):
 class Killing:
     """A folder with the files of an earlier run, in which runs with another seed are killed."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, settings):
+        self.folder, self.settings = Path(folder), settings | {"SEED": 1}
         copy(self.folder)
         states, self.seconds = [], None
         for seed in (1, 0):
             begin = time.perf_counter()
-            code, printed = finish(start(self.folder, SMALL | {"SEED": seed}))
+            code, printed = finish(start(self.folder, settings | {"SEED": seed}))
             assert code == 0, printed
             self.seconds = time.perf_counter() - begin
             states.append(written(self.folder))
@@ -70,13 +68,13 @@ class Killing:
         self.executed = (self.folder / "workspace.ipynb").read_bytes()
         assert not leftovers(self.folder)
 
-    def kill(self, chance):
-        """Kill the kernel at a random moment, in a third of the cases while it writes a file, and check the files.
+    def kill(self, chance, writing):
+        """Kill the kernel at a random moment, or while it is writing a file, and check the files.
 
         Returns how many of the files were new, and whether a temporary file was left.
         """
-        runner = start(self.folder, SMALL | {"SEED": 1})
-        if chance.random() < 1 / 3:
+        runner = start(self.folder, self.settings)
+        if writing:
             name = chance.choice(WRITTEN)
             while not any(self.folder.glob(f".{name}.*.tmp")) and runner.poll() is None:
                 time.sleep(0.0002)
@@ -108,7 +106,7 @@ class Killing:
         ended.wait()
         for name in WRITTEN:
             (self.folder / f".{name}.{ended.pid}-1.tmp").write_bytes(b"half of a fi")
-        code, printed = finish(start(self.folder, SMALL | {"SEED": 1}))
+        code, printed = finish(start(self.folder, self.settings))
         assert code == 0, printed
         assert leftovers(self.folder) == []
         assert written(self.folder) == self.new
@@ -143,13 +141,13 @@ def fill(folder, room):
             file.flush()
 
 
-def run_in_vain(folder, error):
+def run_in_vain(folder, settings, error):
     """Run where not all files can be written: the error says why, and each file is the old one or a complete new one.
 
     Returns how many are new.
     """
     old = written(folder)
-    code, printed = finish(start(folder, SMALL))
+    code, printed = finish(start(folder, settings))
     assert code == 1, printed
     assert error in printed, printed
     load_weights(folder / "MNIST-MODEL.pth")
@@ -159,37 +157,46 @@ def run_in_vain(folder, error):
     return len(new)
 
 
-def run(scale=1.0):
-    """100 kills, several full disks and a read-only one. Returns lines for the record."""
-    chance, kills, news, lefts = random.Random(0), max(1, round(100 * scale)), [], 0
+def kills(settings, count):
+    """Kill runs, in a third of the cases while they write a file. Returns a line for the record."""
+    chance, news, lefts = random.Random(0), [], 0
     with tempfile.TemporaryDirectory() as folder:
-        killing = Killing(folder)
-        for i in range(kills):
-            new, left = killing.kill(chance)
+        killing = Killing(folder, settings)
+        for i in range(count):
+            new, left = killing.kill(chance, writing=chance.random() < 1 / 3)
             news.append(new)
             lefts += left
-            print(f"kill {i + 1} of {kills}: {new} of {len(WRITTEN)} files new, {'a' if left else 'no'} temporary file")
+            print(f"kill {i + 1} of {count}: {new} of {len(WRITTEN)} files new, {'a' if left else 'no'} temporary file")
             killing.restore()
         killing.next_run_cleans_up()
     during = sum(0 < new < len(WRITTEN) for new in news)
-    lines = [
-        f"Killed {kills} times: weights and plots were the old or the new ones, byte for byte, each time; {during} "
+    return (
+        f"Killed {count} times: weights and plots were the old or the new ones, byte for byte, each time; {during} "
         f"kills fell between two files; {lefts} left one temporary file, which the next run removes."
-    ]
-    rooms = [0, 20_000, 50_000, 100_000, 150_000]
+    )
+
+
+def disks(settings, rooms=(0, 20_000, 50_000, 100_000, 150_000)):
+    """Run on full disks with so many bytes of room, and on a read-only one. Returns a line for the record."""
     try:
         for room in rooms:
             with small_disk() as disk:
                 fill(disk, room)
-                new = run_in_vain(disk, "could not be written (No space left on device)")
+                new = run_in_vain(disk, settings, "could not be written (No space left on device)")
                 print(f"full disk, room for {room:,} bytes: {new} files new, the others old")
         with small_disk() as disk:
             make_read_only(disk)
-            assert run_in_vain(disk, READ_ONLY) == 0
-        lines.append(f"Full disk ({len(rooms)} amounts of room) and read-only folder: reported, old files intact.")
+            assert run_in_vain(disk, settings, READ_ONLY) == 0
     except PermissionError as error:
-        lines.append(f"Full disk and read-only folder: not tried, {error}.")
-    return lines
+        return f"Full disk and read-only folder: not tried, {error}."
+    return f"Full disk ({len(rooms)} amounts of room) and read-only folder: reported, old files intact."
+
+
+def run(scale=1.0):
+    """100 kills, several full disks and a read-only one. Returns lines for the record."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = few_digits(Path(folder)) | {"EPOCHS": 1}
+        return [kills(settings, max(1, round(100 * scale))), disks(settings)]
 
 
 if __name__ == "__main__":

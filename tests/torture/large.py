@@ -13,28 +13,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from mnist_cnn.idx import FILES, read_idx
-from tests.helpers import ROOT, idx_bytes
+from tests.helpers import data_set
 from tests.torture.faults import copy, finish, start
 
 MEGABYTE = 2**20
 
 
-def data_set(folder, train, test=10_000, **changes):
-    """Write MNIST's digits, repeated or cut to these numbers, as four IDX files. Returns their size in bytes.
-
-    changes: train_images, train_labels, test_images, test_labels, functions of these arrays.
-    """
-    for split, size in (("train", train), ("test", test)):
-        for name, part in zip(FILES[split], ("images", "labels")):
-            values = read_idx(ROOT / "dataset" / split / name)
-            values = np.resize(values, (size, *values.shape[1:]))
-            values = changes.get(f"{split}_{part}", lambda same: same)(values)
-            (folder / name).write_bytes(idx_bytes(values, 0x08))
-    return sum(path.stat().st_size for path in folder.iterdir())
-
-
-def run_notebook(settings):
+def run_and_watch(settings):
     """Run workspace.ipynb. Returns its output, and its kernel's resident bytes, sampled 20 times a second."""
     with tempfile.TemporaryDirectory() as folder:
         copy(Path(folder))
@@ -66,7 +51,7 @@ def train_on(images):
     with tempfile.TemporaryDirectory() as folder:
         size = data_set(Path(folder), images, images)
         begin = time.perf_counter()
-        printed, samples = run_notebook({"DATA": folder, "EPOCHS": 1})
+        printed, samples = run_and_watch({"DATA": folder, "EPOCHS": 1})
         seconds = time.perf_counter() - begin
     right = re.search(r"[\d,]+ wrong of [\d,]+: ([\d.]+%) right", printed)[1]
     return size / MEGABYTE, max(samples) / MEGABYTE, seconds, right
@@ -88,8 +73,7 @@ def many_epochs(epochs):
     """Train on few digits for many epochs: memory must not grow from the second tenth to the last."""
     with tempfile.TemporaryDirectory() as folder:
         data_set(Path(folder), 1500, 500)
-        settings = {"DATA": folder, "EPOCHS": epochs, "VALIDATION": 220}
-        printed, samples = run_notebook(settings)
+        printed, samples = run_and_watch({"DATA": folder, "EPOCHS": epochs, "VALIDATION": 220})
     rows = re.findall(r"\n *\d+ +\d+\.\d{4} ", printed.split(" wrong of ")[0])
     assert len(rows) == epochs, f"{len(rows)} epochs of {epochs}"
     training = np.array([sample for sample in samples if sample > 0.8 * max(samples)]) / MEGABYTE

@@ -88,7 +88,7 @@ def run_tests(python, copy, bounds):
     return re.search(r"\d+ passed", done.stdout)[0].replace(" ", " tests ")
 
 
-def run_notebook(python, copy, bounds, name, *settings):
+def check_notebook(python, copy, bounds, name, *settings):
     """Run a notebook. It must write nothing to stderr, where warnings go."""
     warnings = ",".join(f"default::{name}" for name in DEPRECATIONS) if bounds == "newest" else ""
     done = command(python, "-m", "tools.run_notebook", name, *settings, cwd=copy, warnings=warnings)
@@ -120,8 +120,8 @@ def try_out(version, bounds):
             found = versions(python)
             parts = [
                 lambda: run_tests(python, copy, bounds),
-                lambda: run_notebook(python, copy, bounds, "workspace.ipynb", "EPOCHS=1"),
-                lambda: run_notebook(python, copy, bounds, "playground.ipynb"),
+                lambda: check_notebook(python, copy, bounds, "workspace.ipynb", "EPOCHS=1"),
+                lambda: check_notebook(python, copy, bounds, "playground.ipynb"),
             ]
         except Failed as error:
             parts, results = [], [str(error)]
