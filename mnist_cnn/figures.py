@@ -26,6 +26,7 @@ HALO = [withStroke(linewidth=3, foreground="white")]
 MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", "#F0A070", VERMILION])
 ACTIVATIONS = LinearSegmentedColormap.from_list("activations", ["#eef0f3", BLUE])  # as on the drawing pad
 MOST_SEEN = 60  # digits of a picture that are shown as the network sees them
+BARE = {"xticks": [], "yticks": [], "frame_on": False}  # axes without ticks and frame
 CAPTION = 13  # points; a digit's caption is then about 9 pixels high where the figure is 400 pixels wide
 
 
@@ -62,10 +63,7 @@ def digits(images, captions, wrong=None, columns=10, title=""):
     rows = max(1, math.ceil(n / columns))
     figure = Figure(figsize=(width * columns, (0.72 + 0.22 * lines) * rows + 0.5), layout="constrained")
     figure.suptitle(_wrap(title, 60))
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        _hide(axis)
-        axis.set_frame_on(False)
+    axes = figure.subplots(rows, columns, squeeze=False, subplot_kw=BARE).ravel()
     for axis, image, caption, is_wrong in zip(axes, images, captions, wrong):
         _image(axis, image, cmap="gray" if is_wrong else "gray_r")
         axis.set_title(caption, fontsize=CAPTION, color=VERMILION if is_wrong else "black", pad=3)
@@ -145,12 +143,17 @@ def probabilities(image, values, class_names, label=None, typicality=None):
     figure = Figure(figsize=(7, 0.6 + 0.25 * max(len(values), 8)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     _image(left, image)
-    answer = int(np.asarray(values).argmax())
+    values = np.asarray(values)
+    answer = int(values.argmax())
     wrong = label is not None and answer != label
     given = "" if label is None else f", label {class_names[label]}{': wrong' if wrong else ''}"
     title = f"answer {class_names[answer]}{given}" + ("" if typicality is None else f"; typicality {typicality:.3f}")
     figure.suptitle(title, color=VERMILION if wrong else "black")
-    _bars(right, values, class_names)
+    bars = right.barh(class_names, values, color=[BLUE if k == answer else "#B8B8B8" for k in range(len(values))])
+    right.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
+    right.set(xlim=(0, 1.18), xticks=[])
+    right.invert_yaxis()
+    right.spines[["top", "right", "bottom"]].set_visible(False)
     return figure
 
 
@@ -163,9 +166,8 @@ def feature_maps(kernels, image, first=(), *others):
     kernels, first, *others = map(np.asarray, (kernels, first, *others))
     figure = Figure(figsize=(7.5, 2.1 * (1 + len(others))), layout="constrained")
     top, *below = figure.subfigures(1 + len(others), 1, squeeze=False).flat
-    grid = top.subplots(2, 1 + min(10, max(len(kernels), len(first))), squeeze=False)
+    grid = top.subplots(2, 1 + min(10, max(len(kernels), len(first))), squeeze=False, subplot_kw=BARE)
     limit = np.abs(kernels).max(initial=0)
-    _pictures(grid[:, 0], [])
     _image(grid[1, 0], image)
     grid[1, 0].set_frame_on(True)
     _pictures(grid[0, 1:], kernels, cmap="RdBu", vmin=-limit, vmax=limit)
@@ -174,7 +176,7 @@ def feature_maps(kernels, image, first=(), *others):
     title = f"Convolution 1: {few(len(kernels), 10, 'kernel')} (blue adds, red subtracts)"
     top.suptitle(title + ", and their feature maps" * bool(len(first)), fontsize=11)
     for number, (subfigure, maps) in enumerate(zip(below, others), start=2):
-        grid = subfigure.subplots(2, math.ceil(min(20, len(maps)) / 2), squeeze=False)
+        grid = subfigure.subplots(2, math.ceil(min(20, len(maps)) / 2), squeeze=False, subplot_kw=BARE)
         _pictures(grid.ravel(), maps, cmap=ACTIVATIONS, vmin=0, vmax=maps.max())
         title = f"Convolution {number}: {few(len(maps), 20, 'feature map')} (dark is strong)"
         subfigure.suptitle(title, fontsize=11)
@@ -182,35 +184,30 @@ def feature_maps(kernels, image, first=(), *others):
 
 
 def _pictures(axes, pictures, **look):
-    """Draw pictures, with these options of imshow, on as many axes, and nothing on the others."""
-    for axis in axes:
-        _hide(axis)
-        axis.set_frame_on(False)
+    """Draw pictures with a frame, with these options of imshow, on as many axes."""
     for axis, picture in zip(axes, pictures):
         axis.imshow(picture, **look)
         axis.set_frame_on(True)
 
 
 @default_style
-def pictures(pictures, columns=4, title="", names=True):
+def pictures(found, columns=4, title="", names=True):
     """Pictures with a box around each digit and the answer above it; below, the digits as the network sees them.
 
     A doubtful digit has a dashed box and a question mark, and what was left out a dotted box without an answer.
-    pictures: as `mnist_cnn.handwriting.read_pictures` returns them; names: whether to write those of the files.
+    found: a list of Picture, as `mnist_cnn.handwriting.read_pictures` returns it; names: whether to write those of the
+        files.
     """
-    columns = min(len(pictures), columns)
-    rows = math.ceil(len(pictures) / columns)
+    columns = min(len(found), columns)
+    rows = math.ceil(len(found) / columns)
     figure = Figure(figsize=(1.8 * columns, 3.3 * rows), layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows)
-    for axis in axes.flat:
-        _hide(axis)
-        axis.set_frame_on(False)
-    for top, bottom, picture in zip(axes[::2].ravel(), axes[1::2].ravel(), pictures):
-        path, thumbnail, (width, height), reading, label = picture
-        top.imshow(thumbnail, extent=(0, width, height, 0))
+    axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows, subplot_kw=BARE)
+    for top, bottom, picture in zip(axes[::2].ravel(), axes[1::2].ravel(), found):
+        (width, height), reading = picture.size, picture.reading
+        top.imshow(picture.thumbnail, extent=(0, width, height, 0))
         top.set_frame_on(True)
-        name = os.path.basename(path)
+        name = os.path.basename(picture.path)
         top.set_xlabel((name if len(name) <= 24 else f"{name[:9]}...{name[-12:]}") * names, fontsize=9)
         for digit in reading.digits:
             answer = reading.class_names[digit.label] + "?" * digit.doubtful
@@ -222,7 +219,7 @@ def pictures(pictures, columns=4, title="", names=True):
         across = round(math.sqrt(1.6 * len(seen)))
         seen += [blank] * (-len(seen) % across)
         bottom.imshow(np.block([seen[k : k + across] for k in range(0, len(seen), across)]), cmap="gray_r")
-        wrong = f"\nwrong: {label}" * picture.wrong
+        wrong = f"\nwrong: {picture.label}" * picture.wrong
         bottom.set_title(_wrap(reading.in_words(), 18) + wrong, fontsize=CAPTION)
         bottom.set_frame_on(True)
     return figure
@@ -250,8 +247,7 @@ def attribution(image, maps, titles):
     for axis, values, title in zip(others, maps, titles):
         axis.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
         axis.contour(image, levels=[image.max() / 2], colors=GREY, linewidths=0.7)
-        axis.set_title(title)
-        _hide(axis)
+        axis.set(title=title, xticks=[], yticks=[])
     return figure
 
 
@@ -259,7 +255,7 @@ def attribution(image, maps, titles):
 def embedding(points, labels, wrong, class_names):
     """Digits as points in the plane, coloured by label, mistakes circled. points: (N, 2); labels: (N,); wrong: (N,)."""
     figure = Figure(figsize=(7.5, 6.5), layout="constrained")
-    axis = figure.subplots()
+    axis = figure.subplots(subplot_kw=BARE)
     colours = colormaps["tab10"].colors
     for label, name in enumerate(class_names):
         mine = points[labels == label]
@@ -272,8 +268,6 @@ def embedding(points, labels, wrong, class_names):
     axis.scatter(*points[wrong].T, s=60, facecolors="none", edgecolors="black", label="wrong answer")
     axis.legend(frameon=False)
     axis.set_title(f"{len(points):,} test images as the last layer sees them; {wrong.sum():,} wrong answers")
-    _hide(axis)
-    axis.set_frame_on(False)
     return figure
 
 
@@ -331,28 +325,13 @@ def _axis(figure, **labels):
     return axis
 
 
-def _hide(axis):
-    axis.set(xticks=[], yticks=[])
-
-
 def _image(axis, image, cmap="gray_r"):
     image = np.asarray(image).reshape(28, 28)
     axis.imshow(image, cmap=cmap, vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
-    _hide(axis)
+    axis.set(xticks=[], yticks=[])
 
 
 def _wrap(text, width):
     """Break each line of the text between words so that it has at most `width` letters."""
     lines = (textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in text.split("\n"))
     return "\n".join(lines)
-
-
-def _bars(axis, values, class_names):
-    """Horizontal bars with their percentages, the largest in colour."""
-    values = np.asarray(values)
-    colours = np.where(np.arange(len(values)) == values.argmax(), BLUE, "#B8B8B8")
-    bars = axis.barh(class_names, values, color=colours)
-    axis.bar_label(bars, [f"{value:.1%}" for value in values], padding=3, fontsize=9)
-    axis.set(xlim=(0, 1.18), xticks=[])
-    axis.invert_yaxis()
-    axis.spines[["top", "right", "bottom"]].set_visible(False)

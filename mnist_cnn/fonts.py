@@ -17,15 +17,11 @@ def default_style(draw):
 
     @functools.wraps(draw)
     def drawn(*arguments, **options):
-        fonts, missing = _fonts(frozenset("".join(_texts([*arguments, *options.values()]))))
+        characters = set()
+        _change([*arguments, *options.values()], characters.update)
+        fonts, missing = _fonts(frozenset(characters))
         codes = str.maketrans({letter: f"U+{ord(letter):04X}" for letter in missing})
-
-        def drawable(value):
-            if isinstance(value, (list, tuple)):
-                parts = [drawable(part) for part in value]
-                return value._make(parts) if hasattr(value, "_make") else parts
-            return value.translate(codes) if isinstance(value, str) else value
-
+        drawable = lambda value: _change(value, lambda text: text.translate(codes))
         arguments, options = drawable(arguments), {name: drawable(value) for name, value in options.items()}
         with style.context(["default", {"font.family": fonts, "text.parse_math": False}]):  # $ is a character
             return draw(*arguments, **options)
@@ -40,13 +36,12 @@ def inches(text, size):
     return TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold")).get_extents().width / 72
 
 
-def _texts(value):
-    """All strings in a string, or in lists of them."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _texts(part)
+def _change(value, change):
+    """Apply a function to a string, or to all strings in lists and tuples of them. Other values stay as they are."""
+    if isinstance(value, (list, tuple)):
+        parts = [_change(part, change) for part in value]
+        return value._make(parts) if hasattr(value, "_make") else parts
+    return change(value) if isinstance(value, str) else value
 
 
 @functools.cache

@@ -8,7 +8,6 @@ The exit status is 1 if nothing could be learned.
 import argparse
 import os
 import sys
-from collections import Counter
 
 import torch
 
@@ -37,8 +36,8 @@ def main(arguments=None):
         return 1
     wrong, share = int((~right).sum()), right.double().mean()
     print(f"{wrong} wrong of {len(labels)} that were held out, a third each time: {share:.1%} right")
-    counts = Counter(names[label] for label in labels.tolist())
-    if few := [f"{ENOUGH - counts[name]} of {name}" for name in names if counts[name] < ENOUGH]:
+    counts = labels.bincount(minlength=len(names)).tolist()
+    if few := [f"{ENOUGH - count} of {name}" for name, count in zip(names, counts) if count < ENOUGH]:
         print(f"More examples would help: {', '.join(few)}")
     print(f"{options.weights}: in the playground, set WEIGHTS = {options.weights!r} and CLASS_NAMES = {names}")
     return 0

@@ -9,7 +9,6 @@ Prints a line for each picture: its name, its text, and its doubts. The exit sta
 import argparse
 import json
 import sys
-from operator import attrgetter
 from pathlib import Path
 
 from mnist_cnn.handwriting import read_pictures, write_answers
@@ -34,7 +33,7 @@ def main(arguments=None):
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    for picture in sorted(pictures, key=attrgetter("path")):
+    for picture in sorted(pictures, key=lambda picture: picture.path):
         print(_json(picture) if options.json else _line(picture))
     return 1 if problems else 0
 
@@ -49,22 +48,17 @@ def _line(picture):
 
 def _json(picture):
     """A picture and its digits as a JSON object."""
-    parts = {"digits": picture.reading.digits, "left out": picture.reading.left_out}
-    digits = {
-        name: [
-            {
-                "answer": picture.reading.class_names[digit.label],
-                "box": digit.box,
-                "probability": round(digit.probabilities.max().item(), 4),
-                "typicality": round(digit.typicality, 3),
-                "doubtful": digit.doubtful,
-            }
-            for digit in part
-        ]
-        for name, part in parts.items()
+    reading = picture.reading
+    answer = lambda digit: {
+        "answer": reading.class_names[digit.label],
+        "box": digit.box,
+        "probability": round(digit.probabilities.max().item(), 4),
+        "typicality": round(digit.typicality, 3),
+        "doubtful": digit.doubtful,
     }
-    answer = {"file": picture.path, "text": picture.reading.text, "label": picture.label}
-    return json.dumps({**answer, **digits}, ensure_ascii=False)
+    found = {"file": picture.path, "text": reading.text, "label": picture.label}
+    found |= {"digits": list(map(answer, reading.digits)), "left out": list(map(answer, reading.left_out))}
+    return json.dumps(found, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -58,16 +58,16 @@ def check_unchanged(settings, used):
                 )
 
 
+def _is_number(value, kind=numbers.Real):
+    return isinstance(value, kind) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
 def _whole(least):
     return lambda value: _is_number(value, numbers.Integral) and value >= least
 
 
 def _from_zero(value):
     return _is_number(value) and value >= 0
-
-
-def _is_number(value, kind=numbers.Real):
-    return isinstance(value, kind) and not isinstance(value, bool) and value == value and abs(value) != float("inf")
 
 
 def _is_text(value):
@@ -79,20 +79,16 @@ def _are_names(value):
 
 
 SETTINGS = {  # name: (the allowed values in words, a function that recognizes them)
-    "EPOCHS": ("a whole number from 1", _whole(1)),
-    "BATCH_SIZE": ("a whole number from 1", _whole(1)),
+    **dict.fromkeys(["EPOCHS", "BATCH_SIZE"], ("a whole number from 1", _whole(1))),
     "LEARNING_RATE": ("a number above 0, such as 1e-2", lambda value: _is_number(value) and value > 0),
     "WEIGHT_DECAY": ("a number from 0", _from_zero),
-    "AFFINE": ("a number from 0 (none)", _from_zero),
-    "ELASTIC": ("a number from 0 (none)", _from_zero),
+    **dict.fromkeys(["AFFINE", "ELASTIC"], ("a number from 0 (none)", _from_zero)),
     "LABEL_SMOOTHING": ("a number from 0 (none) to below 1", lambda value: _from_zero(value) and value < 1),
     "VALIDATION": (
         "a whole number of digits from 0, or a share of them between 0 and 1",
         lambda value: _from_zero(value) and (value < 1 or value == int(value)),
     ),
-    "DRAWN": ("a whole number from 0 (none)", _whole(0)),
-    "NON_DIGITS": ("a whole number from 0 (none)", _whole(0)),
-    "STRINGS": ("a whole number from 0 (none)", _whole(0)),
+    **dict.fromkeys(["DRAWN", "NON_DIGITS", "STRINGS"], ("a whole number from 0 (none)", _whole(0))),
     "SEED": ("a whole number from 0 to below 2**63", lambda value: _whole(0)(value) and value < 2**63),
     "THREADS": ('"all", "auto" or a whole number from 1', lambda value: value in ("all", "auto") or _whole(1)(value)),
     "DEVICE": (
@@ -102,12 +98,12 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
     "DATA": ("the name of a folder, in quotes", _is_text),
     "CLASS_NAMES": ('a list of at least two names, such as ["0", "1"]', _are_names),
     "PICTURES": ("a folder or files, in quotes", _is_text),
-    **{
-        name: ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value))
-        for name in ("ANSWERS", "MY_WEIGHTS")
-    },
-    **{
-        name: ("the name of a file, in quotes", _is_text)
-        for name in ("WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT")
-    },
+    **dict.fromkeys(
+        ["ANSWERS", "MY_WEIGHTS"],
+        ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value)),
+    ),
+    **dict.fromkeys(
+        ["WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT"],
+        ("the name of a file, in quotes", _is_text),
+    ),
 }

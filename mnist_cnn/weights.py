@@ -6,6 +6,7 @@ load files that they wrote themselves, and a filter of pickle opcodes took 60 li
 """
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from mnist_cnn import files
 from mnist_cnn.model import MNIST_CNN, predict
 
-WRAPPERS = ("_orig_mod.", "module.")  # prefixes by torch.compile, and by DataParallel and AveragedModel
+WRAPPERS = r"^((_orig_mod|module)\.)*"  # prefixes by torch.compile, and by DataParallel and AveragedModel
 LATER = (("judge", "scores"), ("splitter",))  # parts that older files do not have
 CHECKPOINT_KEYS = ("model_state_dict", "state_dict", "model")  # where checkpoints keep the network's weights
 
@@ -119,9 +120,7 @@ def _load(data, path):
 
 def _unwrap(state):
     """A state_dict without the prefixes that wrappers put before the names."""
-    for prefix in WRAPPERS * 2:  # a wrapped network may be wrapped again
-        if any(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    state = {re.sub(WRAPPERS, "", name): tensor for name, tensor in state.items()}
     return {name: tensor for name, tensor in state.items() if name != "n_averaged"}  # AveragedModel's
 
 
@@ -129,7 +128,11 @@ def _read_state(data, path):
     """The state_dict in the bytes of a file as {name: tensor}, or ValueError."""
     expected, most = f"{path}: expected weights saved by workspace.ipynb, found", _max_bytes()
     try:
-        _check_archive(data, most)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > most:
+                raise ValueError("an archive whose contents are too large")
+            if damaged := archive.testzip():  # torch.load ignores the checksums
+                raise ValueError(f"a wrong checksum for {damaged}")
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes the parsers raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -148,15 +151,6 @@ def _read_state(data, path):
     ):
         raise ValueError(f"{expected} something other than a state_dict of floating-point tensors")
     return dict(dict.items(state))  # without the attributes that a pickle may give an OrderedDict
-
-
-def _check_archive(data, most):
-    """Raise ValueError unless the bytes are an undamaged zip archive, as torch.save writes, of at most `most` bytes."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > most:
-            raise ValueError("an archive whose contents are too large")
-        if damaged := archive.testzip():  # torch.load ignores the checksums
-            raise ValueError(f"a wrong checksum for {damaged}")
 
 
 def _max_bytes():

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mnist_cnn import read
-from mnist_cnn.handwriting import read_pictures
+from mnist_cnn.handwriting import labelled_digits, read_pictures
 from mnist_cnn.handwriting.labels import find_labels
 from mnist_cnn.model import predict
 from tests.drawings import drawn_number
@@ -50,6 +50,17 @@ def test_a_table_goes_before_names(tmp_path):
     (tmp_path / "labels.csv").write_text("\ufefffile,label\n 7.png , 3\n\nb/7.png,12 34,a note\n", encoding="utf-8")
     paths = [str(tmp_path / name) for name in ("7.png", "8.png")] + [str(tmp_path / "b" / "7.png")]
     assert find_labels(paths, TEN) == ({paths[0]: "3", paths[2]: "12 34"}, "labels.csv")
+
+
+def test_only_whole_names_are_classes(tmp_path, test_split, model):
+    """In the string of all class names, "" and "12" are contained, too."""
+    one, two = test_split[0][2, 0], test_split[0][1, 0]
+    save(torch.cat([one, two], dim=1), tmp_path / "12" / "_DSC0001.png")
+    (picture,), _ = read_pictures(model, str(tmp_path / "12"))
+    assert (picture.reading.text, picture.label) == ("12", None)
+    (picture,), _ = read_pictures(model, str(tmp_path / "12" / "_DSC0001.png"))
+    images, labels = labelled_digits([picture._replace(label="12")])
+    assert labels.tolist() == [1, 2] and images.shape == (2, 1, 28, 28)
 
 
 @pytest.mark.parametrize("content", [b"7.png\n", b"7.png,\n", b"\xff\xfe7\x00", b"7.png,\xe9\n"])

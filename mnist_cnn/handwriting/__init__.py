@@ -16,16 +16,3 @@ from mnist_cnn.handwriting.folder import labelled_digits, read_pictures, thumbna
 from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.pictures import read_picture
 from mnist_cnn.handwriting.strokes import draw_strokes, read_strokes
-
-__all__ = [
-    "center",
-    "draw_strokes",
-    "labelled_digits",
-    "read_numbers",
-    "read_picture",
-    "read_pictures",
-    "read_strokes",
-    "thumbnail",
-    "to_mnist",
-    "write_answers",
-]

@@ -35,9 +35,10 @@ def to_mnist(picture):
     """
     tone = tone_of(pixels_of(picture), SIDE)
     tone = tone[between_bars(tone)]
+    height, width = tone.shape
     ink, mask = find_ink(*ink_density(tone))
     ink = digit_alone(ink, without_frames(mask))
-    if len(tone) == len(tone[0]) <= TINY and min(ink.shape) >= len(tone) - 1 and is_bitmap(tone):
+    if height == width <= TINY and min(ink.shape) >= height - 1 and is_bitmap(tone):
         ink = _narrowed(ink)
     length = max(ink.shape)
     return center(sharpened(with_pen(ink, length), length))
@@ -156,11 +157,12 @@ def _narrowed(ink):
 def with_pen(ink, length):
     """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away.
 
-    ink: float32 (H, W), 0 to 1; length: of the digit, in its pixels. Returns a tensor, finer if it has few pixels.
+    ink: array, float32 (H, W), 0 to 1; length: of the digit, in its pixels.
+    Returns a tensor, finer if it has few pixels.
     """
     ink, scale = torch.from_numpy(ink), min(math.ceil(FINE / length), FINEST)
     fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
-    unit = scale * length / 20  # MNIST's digits are 20 pixels long
+    unit = scale * length / FIT
     mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))
     if not mask.any():
         return ink

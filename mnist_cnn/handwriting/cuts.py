@@ -44,8 +44,8 @@ def cuts(model, ink, height):
             kept.append(k)
     kept.sort(key=lambda k: paths[k].mean())
     middles = (np.arange(len(ink)) + 0.5) * rows / len(ink) - 0.5
-    columns = [np.interp(middles, np.arange(rows), paths[k]) + 0.5 for k in kept]
-    return [(place * ink.shape[1] / width - 0.5, odds[k].item()) for place, k in zip(columns, kept, strict=True)]
+    place = lambda path: (np.interp(middles, np.arange(rows), path) + 0.5) * ink.shape[1] / width - 0.5
+    return [(place(paths[k]), odds[k].item()) for k in kept]
 
 
 def possible_cuts(ink):

@@ -30,10 +30,6 @@ MANY = 25  # from this many files on, progress is shown
 SIDE = 130  # pixels: a thumbnail has less than twice as many a side
 PROBLEMS = 10  # at most so many are printed
 IDX = r"images([-.])idx3"  # in the name of a file of images; that of their labels has "labels" and "idx1"
-COLUMNS = [
-    *("file", "text", "in words", "label", "digits", "doubtful", "left out", "least probability", "least typicality"),
-    "problem",
-]
 
 
 class Picture(NamedTuple):
@@ -70,6 +66,7 @@ def read_pictures(model, *places, class_names="0123456789", messages=None):
     Raises FileNotFoundError if there is no picture of a digit, ValueError for a table of labels that is damaged.
     """
     pictures, problems, messages = [], {}, messages or sys.stdout
+    class_names = list(class_names)  # "12" is in the string of all digits, but no class
     found = {place: _find(place, class_names) for place in places}
     problems |= {place: f"{place}: no picture is there" for place, paths in found.items() if not paths}
     paths = [path for paths in found.values() for path in paths]
@@ -149,13 +146,13 @@ def _idx_images(model, path, class_names):
 
 def labelled_digits(pictures, class_names="0123456789"):
     """The digits of pictures that have as many digits as their label: uint8 (N, 1, 28, 28) and int64 (N,)."""
-    images, labels = [torch.zeros(0, 1, 28, 28, dtype=torch.uint8)], []
+    images, labels, class_names = [torch.zeros(0, 1, 28, 28, dtype=torch.uint8)], [], list(class_names)
     for picture in pictures:
         label = "".join((picture.label or "").split())
         names = [label] if label in class_names else list(label)
         if len(names) == len(picture.reading.digits) and set(names) <= set(class_names):
             images += [digit.image[None] for digit in picture.reading.digits]
-            labels += [list(class_names).index(name) for name in names]
+            labels += [class_names.index(name) for name in names]
     return torch.cat(images), torch.tensor(labels, dtype=torch.int64)
 
 
@@ -189,28 +186,28 @@ def write_answers(path, pictures, problems):
 
     pictures, problems: as `read_pictures` returns them. Raises OSError as `files.write` does.
     """
+    rows = [_row(picture) for picture in pictures]
+    rows += [{"file": name, "problem": message} for name, message in problems.items()]
     table = io.StringIO(newline="")
-    rows = csv.writer(table)
-    rows.writerow(COLUMNS)
-    rows.writerows(row(picture).values() for picture in pictures)
-    rows.writerows([name, *[""] * (len(COLUMNS) - 2), message] for name, message in problems.items())
+    writer = csv.DictWriter(table, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
     data = table.getvalue().encode("utf-8-sig", "backslashreplace")  # the mark tells spreadsheets that this is UTF-8
     files.write(path, data)
 
 
-def row(picture):
+def _row(picture):
     """The answer to a picture as {column: value}."""
     digits = picture.reading.digits
-    values = (
-        picture.path,
-        picture.reading.text,
-        picture.reading.in_words(),
-        picture.label,
-        len(digits),
-        sum(digit.doubtful for digit in digits),
-        len(picture.reading.left_out),
-        round(min((digit.probabilities.max().item() for digit in digits), default=0), 4),
-        round(min((digit.typicality for digit in digits), default=0), 3),
-        "",
-    )
-    return dict(zip(COLUMNS, values, strict=True))
+    return {
+        "file": picture.path,
+        "text": picture.reading.text,
+        "in words": picture.reading.in_words(),
+        "label": picture.label,
+        "digits": len(digits),
+        "doubtful": sum(digit.doubtful for digit in digits),
+        "left out": len(picture.reading.left_out),
+        "least probability": round(min((digit.probabilities.max().item() for digit in digits), default=0), 4),
+        "least typicality": round(min((digit.typicality for digit in digits), default=0), 3),
+        "problem": "",
+    }

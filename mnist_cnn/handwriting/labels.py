@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+from pathlib import Path
 
 TABLE = "labels.csv"  # beside the pictures: a row for each, with its file name and what it shows
 
@@ -21,13 +22,10 @@ def find_labels(paths, class_names):
     rows = {path: label for table in tables if os.path.isfile(table) for path, label in _rows(table)}
     if labels := {path: rows[os.path.normpath(path)] for path in paths if os.path.normpath(path) in rows}:
         return labels, TABLE
-    ends = {path: re.split(r"[-_ .]+", os.path.splitext(os.path.basename(path))[0]) for path in paths}
-    places = {
-        "the names of the folders": lambda path: [os.path.basename(os.path.dirname(os.path.abspath(path)))],
-        "the names of the files": lambda path: [ends[path][0], ends[path][-1]],
-    }
-    for place, names in places.items():
-        labels = {path: name for path in paths for name in reversed(names(path)) if name in class_names}
+    folders = {path: [Path(path).absolute().parent.name] for path in paths}
+    words = {path: re.split(r"[-_ .]+", Path(path).stem) for path in paths}
+    for place, names in {"the names of the folders": folders, "the names of the files": words}.items():
+        labels = {path: name for path in paths for name in (names[path][-1], names[path][0]) if name in class_names}
         if paths and len(labels) == len(paths):
             return labels, place
     return {}, ""

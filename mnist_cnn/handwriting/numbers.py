@@ -3,7 +3,6 @@
 import contextlib
 import math
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from torch.nn import functional as F
@@ -12,7 +11,7 @@ from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.convert import pixels_of, sharpened, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import find_ink
-from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, sides
+from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, reaches_all_sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
@@ -42,7 +41,7 @@ def read_numbers(model, picture, class_names="0123456789"):
     tone = tone_of(pixels, SIDE)
     rows, columns = between_bars(tone)
     ink, mask = find_ink(*ink_density(tone[rows, columns]))
-    cropped = all(side.any() for side in sides(mask))
+    cropped = reaches_all_sides(mask)
     mask = without_frames(mask)
 
     def turned(quarters):
@@ -80,20 +79,13 @@ def _read(model, ink, mask, cropped, class_names):
     return sum(scores) / max(1, sum(map(len, lines))), sort_out(lines, class_names, others)
 
 
-class _Atom(NamedTuple):
-    """A piece of ink, or a part of one between two cuts."""
-
-    piece: Piece
-    cut: float | None  # the odds of the cut on its left, as a logarithm; None if there is none
-
-
 def _read_line(model, pieces, height, frame):
     """The best reading of a line of text, as `read_path` returns it."""
-    atoms = [part for piece in pieces for part in _parts(model, _inked(piece, height), height)]
-    atoms.sort(key=lambda atom: atom.piece.box[0] + atom.piece.box[2])
-    boxes = [atom.piece.box for atom in atoms]
-    answers = classify(model, _candidates(atoms, spans(boxes, height), height, frame), height)
-    return read_path(boxes, [atom.cut for atom in atoms], answers, height)
+    parts = [part for piece in pieces for part in _parts(model, _inked(piece, height), height)]
+    parts.sort(key=lambda part: part.box[0] + part.box[2])
+    boxes = [part.box for part in parts]
+    answers = classify(model, _candidates(parts, spans(boxes, height), height, frame), height)
+    return read_path(boxes, [part.cut for part in parts], answers, height)
 
 
 def _inked(piece, height):
@@ -117,22 +109,22 @@ def _parts(model, piece, height):
     """Cut a piece wherever digits may touch."""
     places = cuts(model, piece.ink, height) if len(piece.ink) >= SLIGHT * height else []
     if not places:
-        return [_Atom(piece, None)]
+        return [piece]
     shared = SHARED * height
     column = np.arange(piece.ink.shape[1])
     edges = [-math.inf, *(where[:, None] for where, _ in places), math.inf]
     between = [(column > left - shared) & (column <= right + shared) for left, right in pairwise(edges)]
     parts = [_trimmed(piece.top, piece.left, np.where(inside, piece.ink, 0)) for inside in between]
     odds = [None, *(odds for _, odds in places)]
-    atoms = [_Atom(part, odd) for part, odd in zip(parts, odds, strict=True) if part]
-    return [atoms[0]._replace(cut=None), *atoms[1:]] if atoms else []  # on its left, there were only traces of ink
+    parts = [part._replace(cut=odd) for part, odd in zip(parts, odds, strict=True) if part]
+    return [parts[0]._replace(cut=None), *parts[1:]] if parts else []  # on its left, there were only traces of ink
 
 
-def _candidates(atoms, spans, height, frame):
-    """Atoms joined, centred as in MNIST: {(start, stop): (box, image, whether the frame cuts it off)}."""
+def _candidates(parts, spans, height, frame):
+    """Parts joined, centred as in MNIST: {(start, stop): (box, image, whether the frame cuts it off)}."""
     candidates = {}
     for span in spans:
-        box, page = _joined([atom.piece for atom in atoms[slice(*span)]])
+        box, page = _joined(parts[slice(*span)])
         try:
             image = center(sharpened(page, height))
         except ValueError:  # only traces of ink

@@ -70,12 +70,13 @@ def between_bars(tone):
 def is_bitmap(tone):
     """Return whether this is a clean bitmap: of two tones, each in few pieces."""
     light = tone == tone.max()
-    return bool(np.all(light | (tone == tone.min()))) and sum(_count(mask) for mask in (light, ~light)) < 10
+    pieces = sum(ndimage.label(mask, EIGHT_CONNECTED)[1] for mask in (light, ~light))
+    return bool(np.all(light | (tone == tone.min()))) and pieces < 10
 
 
-def sides(mask):
-    """The first and last row and the first and last column."""
-    return mask[0], mask[-1], mask[:, 0], mask[:, -1]
+def reaches_all_sides(mask):
+    """Whether there is ink in the first and last row and in the first and last column."""
+    return all(side.any() for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
 
 
 def border(mask):
@@ -145,19 +146,19 @@ def _dark_ink(tone):
 
 def _on_stripes(tone):
     """Ink on full-height or full-width stripes of two tones, where the ink has the other tone; otherwise None."""
-    for t in (tone, tone.T):
-        background, contrast = np.median(np.concatenate([t[:2], t[-2:]]), axis=0), np.ptp(t)
+    for lines in (tone, tone.T):
+        background, contrast = np.median(np.concatenate([lines[:2], lines[-2:]]), axis=0), np.ptp(lines)
         jumps = np.abs(np.diff(background)) > 0.5 * contrast
-        two_tones = np.abs(np.abs(background - t.min() - 0.5 * contrast) - 0.5 * contrast) < 0.15 * contrast
-        if min(t.shape) < 24 or not jumps.any() or two_tones.mean() < 0.9:
+        two_tones = np.abs(np.abs(background - lines.min() - 0.5 * contrast) - 0.5 * contrast) < 0.15 * contrast
+        if min(lines.shape) < 24 or not jumps.any() or two_tones.mean() < 0.9:
             continue
-        held = (np.abs(np.diff(t, axis=1)) > 0.2 * contrast).mean(axis=0)[jumps]
-        density = np.abs(t - background)
+        held = (np.abs(np.diff(lines, axis=1)) > 0.2 * contrast).mean(axis=0)[jumps]
+        density = np.abs(lines - background)
         ink = density > 0.5 * contrast
-        if held.min() > 0.5 and held.mean() > 0.65 and 0.015 < ink.mean() < 0.35 and border(ink).mean() < 0.05:
-            if max(np.ptp(place) for place in np.where(ink)) < 0.55 * min(t.shape):
-                continue
-            return density if t is tone else density.T
+        kept = held.min() > 0.5 and held.mean() > 0.65
+        drawn = 0.015 < ink.mean() < 0.35 and border(ink).mean() < 0.05
+        if kept and drawn and max(np.ptp(place) for place in np.where(ink)) >= 0.55 * min(lines.shape):
+            return density if lines is tone else density.T
     return None
 
 
@@ -197,16 +198,11 @@ def _lines(tone):
     return (2 * found / max(np.quantile(found, 0.97), 1e-6) - 0.3).clip(0, 1)
 
 
-def _count(mask):
-    """The number of its connected parts."""
-    return ndimage.label(mask, EIGHT_CONNECTED)[1]
-
-
 def _divides(mask):
     """Return whether this is ink that divides its paper: it touches all four sides, in one piece."""
     outer = [border(ndimage.label(part, EIGHT_CONNECTED)[0]) for part in (mask, ~mask)]
     one, parts = (len(np.unique(labels[labels > 0])) for labels in outer)
-    return one == 1 and parts > 1 and border(mask).mean() < 0.75 and all(side.any() for side in sides(mask))
+    return one == 1 and parts > 1 and border(mask).mean() < 0.75 and reaches_all_sides(mask)
 
 
 def _despiked(tone):

@@ -77,8 +77,8 @@ def span_scores(boxes, cuts, answers, height):
     answers: as from `classify`.
     """
     cuts, scores = [*cuts, None], {}
-    spans = {*answers, *((part, part + 1) for part in range(len(boxes)))}
-    for start, stop in sorted(spans, key=lambda span: (span[1], -span[0])):
+    all_spans = {*answers, *((part, part + 1) for part in range(len(boxes)))}
+    for start, stop in sorted(all_spans, key=lambda span: (span[1], -span[0])):
         surprise = CUT * _surprise(cuts[start : stop + 1])
         _, top, _, bottom = around(boxes[start:stop])
         worth = answers[start, stop].score if (start, stop) in answers else -math.inf

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, sides
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, reaches_all_sides
 
 SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
 SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
@@ -31,11 +31,12 @@ LEAST = 0.03  # a digit is at least so long; in the longer side of the picture
 
 
 class Piece(NamedTuple):
-    """Connected ink: float32 (H, W), and the place of its upper left corner in the picture's ink."""
+    """Connected ink, or a part of it: float32 (H, W), and the place of its upper left corner in the picture's ink."""
 
     top: int
     left: int
     ink: np.ndarray
+    cut: float | None = None  # the odds of the cut on its left, as a logarithm; None if there is none
 
     @property
     def box(self):
@@ -46,10 +47,8 @@ class Piece(NamedTuple):
 def find_pieces(ink, mask):
     """Return the connected pieces of the mask with the faint ink around them, and the height of a digit, in pixels."""
     labels, boxes, area = _components(mask)
-    if not boxes:
-        return [], 1
-    sides = np.array([[side.stop - side.start for side in box] for box in boxes])
-    heights, lengths = sides[:, 0], sides.max(axis=1)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    heights, lengths = sizes[:, 0], sizes.max(axis=1)
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     pens = 2 * ndimage.maximum(distance[mask], labels[mask], np.arange(1, len(area) + 1))
     drawn = area * (pens < SOLID * lengths)
@@ -57,13 +56,14 @@ def find_pieces(ink, mask):
     height = _middle(heights, drawn)
     hairs = (pens < HAIR * _middle(pens, drawn)) & (lengths > SLIGHT * height)
     pieces = []
-    for number, (rows, columns) in enumerate(boxes, 1):
+    for number, (top, left, bottom, right) in enumerate(boxes.tolist(), 1):
         if lengths[number - 1] < SPECK * height or hairs[number - 1]:
             continue
-        span = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in (rows, columns))
+        top, left = max(0, top - 1), max(0, left - 1)
+        span = slice(top, bottom + 1), slice(left, right + 1)
         own = labels[span] == number
         near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
-        pieces.append(Piece(span[0].start, span[1].start, np.where(near, ink[span], 0)))
+        pieces.append(Piece(top, left, np.where(near, ink[span], 0)))
     return pieces, int(height)
 
 
@@ -111,7 +111,9 @@ def text_lines(pieces, height):
             lines.append([piece])
     whole = [list(line) for line in lines]
     for piece in small:
-        near = [[_gap(piece, other) for other in line if _high(piece, other) < HIGH * height] for line in whole]
+        near = [
+            [_gap(piece, other) for other in line if _height_together(piece, other) < HIGH * height] for line in whole
+        ]
         gaps = [min(gaps, default=height) for gaps in near]
         if gaps and min(gaps) < NEAR * height:
             lines[int(np.argmin(gaps))].append(piece)
@@ -127,10 +129,10 @@ def _stacked(piece, other, height):
     a, b = piece.box, other.box
     narrow = min(a[2] - a[0], b[2] - b[0])
     high = CRACKED if _gap(piece, other) < CRACK * height else HIGH
-    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and _high(piece, other) < high * height
+    return min(a[2], b[2]) - max(a[0], b[0]) > STACKED * narrow and _height_together(piece, other) < high * height
 
 
-def _high(piece, other):
+def _height_together(piece, other):
     """How high two pieces are together."""
     return max(piece.box[3], other.box[3]) - min(piece.top, other.top)
 
@@ -149,26 +151,22 @@ def _gap(piece, other):
 def without_frames(mask):
     """Remove what surrounds digits or the picture: circles, the boxes of forms, shadows and tables along its sides."""
     labels, boxes, _ = _components(mask)
-    cropped = max(mask.shape) <= SMALL or all(side.any() for side in sides(mask))  # to the ink, or framed
+    cropped = max(mask.shape) <= SMALL or reaches_all_sides(mask)  # to the ink, or framed
     outer = np.bincount(border(labels), minlength=len(boxes) + 1) * (not cropped)
-    gone, table = np.zeros((2, len(boxes) + 1), bool)
-    spans = np.array([(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in boxes]).reshape(-1, 4)
-    top, left, bottom, right = spans.T
-    for number, (y0, x0, y1, x1) in enumerate(spans, 1):
+    top, left, bottom, right = boxes.T
+    rest = mask.copy()
+    for number, (y0, x0, y1, x1) in enumerate(boxes, 1):
         inside = (top > y0) & (left > x0) & (bottom < y1) & (right < x1) & (bottom - top > CELL * (y1 - y0))
         own = labels[y0:y1, x0:x1] == number
         shares = [
             (bottom[other] - top[other]) / (y1 - y0)
             for other in np.flatnonzero(inside)
-            if _encloses(own, *(spans[other] - [y0, x0, y0, x0]))
+            if _encloses(own, *(boxes[other] - [y0, x0, y0, x0]))
         ]
-        table[number] = len(shares) >= CELLS and _is_box(own)
-        frame = (len(shares) >= CELLS or max(shares, default=0) > INSIDE) and not table[number]
-        gone[number] = frame or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
-    rest = mask & ~gone[labels]
-    for number in np.flatnonzero(~gone[1:]):
-        own = labels[boxes[number]] == number + 1
-        rest[boxes[number]] &= _unboxed(own, table[number + 1]) | ~own
+        table = len(shares) >= CELLS and _is_box(own)
+        frame = (len(shares) >= CELLS or max(shares, default=0) > INSIDE) and not table
+        gone = frame or outer[number] > 0.5 * max(y1 - y0, x1 - x0)
+        rest[y0:y1, x0:x1] &= ~own | (not gone and _unboxed(own, table))
     return rest if rest.any() else mask
 
 
@@ -205,10 +203,8 @@ def _unboxed(own, table=False):
     rest = own & ~lines
     if table:  # what is left of lines that slope is long or hollow
         labels, boxes, area = _components(rest)
-        sides = np.array(
-            [(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in boxes] or [(0, 0)]
-        )
-        kept = (sides.max(axis=1) < LONG * max(own.shape)) & (area > FULL * sides.prod(axis=1))
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        kept = (sizes.max(axis=1) < LONG * max(own.shape)) & (area > FULL * sizes.prod(axis=1))
         return rest & np.append(False, kept)[labels]
     inside = rest.any(axis=1).sum() > INSIDE * len(own)
     return rest if inside else own
@@ -234,6 +230,7 @@ def _runs(mask):
 
 
 def _components(mask):
-    """The connected pieces: their labels (H, W), boxes and areas."""
+    """The connected pieces: their labels (H, W), boxes (N, 4), as top, left, bottom, right, and areas (N,)."""
     labels, n = ndimage.label(mask, EIGHT_CONNECTED)
-    return labels, ndimage.find_objects(labels), np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    boxes = [(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in ndimage.find_objects(labels)]
+    return labels, np.array(boxes, int).reshape(-1, 4), np.bincount(labels.ravel(), minlength=n + 1)[1:]

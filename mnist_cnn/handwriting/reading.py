@@ -70,13 +70,13 @@ class Reading(NamedTuple):
 def numbers_of(line):
     """Divide a line of Digit where there is a space."""
     gaps = [max(0, right.box[0] - left.box[2]) for left, right in pairwise(line)]
-    high = [SPACE * (_high(left) + _high(right)) / 2 for left, right in pairwise(line)]
+    high = [SPACE * (_height(left) + _height(right)) / 2 for left, right in pairwise(line)]
     least = SPACES * np.quantile(gaps, 0.25) if gaps else 0
     starts = [k for k, (gap, apart) in enumerate(zip(gaps, high, strict=True), 1) if gap > max(apart, least)]
     return [line[start:stop] for start, stop in pairwise([0, *starts, len(line)])]
 
 
-def _high(digit):
+def _height(digit):
     return digit.box[3] - digit.box[1]
 
 
@@ -87,10 +87,9 @@ def sort_out(lines, class_names, others=()):
     Nothing is left out if nothing else would stay: what is there is then shown as doubtful.
     """
     found = [digit for line in lines for digit in line]
-    typical = any(digit.typicality >= REFUSED for digit in found)
-    whole = any(digit.typicality >= REFUSED and not digit.cut_off for digit in found)
-    is_read = lambda digit: (digit.typicality >= REFUSED or not typical) and not (whole and digit.cut_off)
-    lines = [[digit for digit in line if is_read(digit)] for line in lines]
+    rank = lambda digit: 0 if digit.typicality < REFUSED else 1 if digit.cut_off else 2
+    best = max(map(rank, found), default=0)
+    lines = [[digit for digit in line if rank(digit) == best] for line in lines]
     lines = _without_words([numbers_of(line) for line in lines if line])
     read = {id(digit) for line in lines for number in line for digit in number}
     left_out = [digit for digit in found if id(digit) not in read]
@@ -102,8 +101,8 @@ def sort_out(lines, class_names, others=()):
 def _without_words(lines):
     """Lines of numbers, lists of Digit, without words, and without lines of words. Print is often lower, too."""
     best = _best_number(lines)
-    height = np.median([_high(digit) for digit in best]) if best else 1
-    lower = lambda number: sum(max(0, LOW - _high(digit) / height) for digit in number)
+    height = np.median([_height(digit) for digit in best]) if best else 1
+    lower = lambda number: sum(max(0, LOW - _height(digit) / height) for digit in number)
     worth = lambda number: _certainty(number) - LOWER * lower(number)
 
     def read(line):

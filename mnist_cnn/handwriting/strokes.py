@@ -89,10 +89,11 @@ def _one_above_the_other(strokes, long, pen):
     for stroke in sorted(strokes, key=lambda stroke: sum(_box([stroke])[::2])):
         left, top, right, bottom = _box([stroke], pen)
         if parts:
-            start, high, end, low = _box(parts[-1], pen)
-            shared, widths = min(right, end) - max(left, start), (right - left, end - start)
-            inside = abs(left + right - start - end) / 2 < INSIDE * max(widths)
-            above = shared > ABOVE * min(widths) and min(bottom - top, low - high) < LOW * (long + pen)
+            last_left, last_top, last_right, last_bottom = _box(parts[-1], pen)
+            shared, widths = min(right, last_right) - max(left, last_left), (right - left, last_right - last_left)
+            inside = abs(left + right - last_left - last_right) / 2 < INSIDE * max(widths)
+            low = min(bottom - top, last_bottom - last_top) < LOW * (long + pen)
+            above = shared > ABOVE * min(widths) and low
             if inside or above:
                 parts[-1].append(stroke)
                 continue

@@ -3,8 +3,8 @@
 const SIDE = 28; // side of the network's input, in pixels
 
 /**
- * The same as mnist_cnn.handwriting.read_strokes: strokes, lists of points [x, y] -> digits, from left to right. A digit
- * has its strokes, box and image, what `classify` returns for the image, and whether it is `refused`: left out.
+ * The same as mnist_cnn.handwriting.read_strokes: strokes, lists of points [x, y] -> digits, from left to right. A
+ * digit has its strokes, box and image, what `classify` returns for the image, and whether it is `refused`: left out.
  *
  * rules: the constants of path.py, reading.py, strokes.py and model.py.
  */
@@ -31,7 +31,7 @@ function readStrokes(strokes, classify, rules) {
 function withoutWords(digits, rules) {
   const line = numbers(digits, rules);
   const certain = (number) => sum(number.map(({ score }) => score - rules.POOR));
-  const best = line.reduce((one, other) => (certain(other) > certain(one) ? other : one));
+  const best = largest(line, certain);
   const height = quantile(best.map(highOf), 0.5);
   const lower = (number) => sum(number.map((digit) => Math.max(0, rules.LOW - highOf(digit) / height)));
   const worth = (number) => certain(number) - rules.LOWER * lower(number);
@@ -43,17 +43,13 @@ const wide = ([left, , right]) => right - left;
 const high = ([, top, , bottom]) => bottom - top;
 const highOf = ({ box }) => high(box);
 const sum = (values) => values.reduce((total, value) => total + value, 0);
+/** The first of the items with the largest value. */
+const largest = (items, value) => items.reduce((first, item) => (value(item) > value(first) ? item : first));
 
 /** left, top, right, bottom of strokes drawn with a pen */
 function boxAround(strokes, pen = 0) {
-  const box = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of strokes.flat()) {
-    box[0] = Math.min(box[0], x - pen / 2);
-    box[1] = Math.min(box[1], y - pen / 2);
-    box[2] = Math.max(box[2], x + pen / 2);
-    box[3] = Math.max(box[3], y + pen / 2);
-  }
-  return box;
+  const most = (axis, sign) => strokes.flat().reduce((most, point) => Math.max(most, sign * point[axis]), -Infinity);
+  return [-most(0, -1) - pen / 2, -most(1, -1) - pen / 2, most(0, 1) + pen / 2, most(1, 1) + pen / 2];
 }
 
 /** The value up to which the smaller values make up half of the sum. */
@@ -65,7 +61,10 @@ function heaviest(values) {
 
 /** Join strokes to those around, above or below them: a list of lists of strokes, from left to right. */
 function oneAboveTheOther(strokes, height, pen, { ABOVE, INSIDE, LOW }) {
-  const middle = (strokes) => (boxAround(strokes)[0] + boxAround(strokes)[2]) / 2;
+  const middle = (strokes) => {
+    const [left, , right] = boxAround(strokes);
+    return (left + right) / 2;
+  };
   const parts = [];
   for (const stroke of [...strokes].sort((a, b) => middle([a]) - middle([b]))) {
     const last = parts[parts.length - 1] || [];
@@ -81,29 +80,25 @@ function oneAboveTheOther(strokes, height, pen, { ABOVE, INSIDE, LOW }) {
 
 /** The same as mnist_cnn.handwriting.path.best_path: the digits of the path with the largest sum of scores. */
 function bestPath(parts, height, pen, answer, rules) {
-  const best = [{ score: 0, digits: [] }];
+  const best = [{ score: 0, digits: [] }]; // of the parts before each place
   for (let stop = 1; stop <= parts.length; stop++) {
-    let found = { score: -Infinity };
-    const consider = (score, digits) => {
-      if (score > found.score) found = { score, digits };
-    };
+    const paths = [];
     for (let start = stop - 1; start >= Math.max(0, stop - rules.MOST); start--) {
-      const [before, part] = [best[start], parts.slice(start, stop).flat()];
+      const { score, digits } = best[start];
+      const [part, single] = [parts.slice(start, stop).flat(), start === stop - 1];
       const box = boxAround(part, pen);
-      if (stop > start + 1 && breadth(box, height) > rules.WIDE) break;
-      const leftOut = before.score - (rules.SKIP * high(box)) / height;
-      if (Math.max(wide(box), high(box)) <= 2 * pen) {
-        if (stop === start + 1) consider(leftOut, before.digits); // no more than a dot
-        continue;
-      }
-      const digit = answer(part);
-      consider(leftOut, [...before.digits, { ...digit, refused: true }]);
-      digit.score = worth(digit, height, rules);
-      consider(before.score + digit.score, [...before.digits, digit]);
+      if (!single && breadth(box, height) > rules.WIDE) break;
+      const leftOut = score - (rules.SKIP * high(box)) / height;
+      if (Math.max(wide(box), high(box)) > 2 * pen) {
+        const digit = answer(part);
+        digit.score = worth(digit, height, rules);
+        paths.push({ score: leftOut, digits: [...digits, { ...digit, refused: true }] });
+        paths.push({ score: score + digit.score, digits: [...digits, digit] });
+      } else if (single) paths.push({ score: leftOut, digits }); // no more than a dot
     }
-    best.push(found);
+    best.push(largest(paths, ({ score }) => score));
   }
-  return best[parts.length].digits;
+  return best.at(-1).digits;
 }
 
 /** The width of a box, in heights of a digit, or in its own if it is higher. */
@@ -121,18 +116,15 @@ function worth({ box, sure, judged }, height, rules) {
 /** The same as Reading.in_words in Python: of one digit "7, 98%", of more the number, with ? after doubtful ones. */
 function inWords(digits, { names, none, rules }) {
   const read = digits.filter(({ refused }) => !refused);
-  if (read.length !== 1) return text(read, (digit) => names[digit.best] + mark(digit, rules), rules);
+  if (read.length !== 1) {
+    const name = (digit) => names[digit.best] + mark(digit, rules);
+    return numbers(read, rules).map((number) => number.map(name).join("")).join(" ");
+  }
   const [{ best, other, sure, typical }] = read;
   if (typical < rules.TYPICAL) return `${none} ${names[best]}`;
   if (sure < rules.SURE) return `not sure: ${names[best]} or ${names[other]}`;
   return `${names[best]}, ${Math.round(100 * sure)}%`;
 }
-
-/** The names of digits, with a space where two numbers are apart. */
-const text = (digits, name, rules) =>
-  numbers(digits, rules)
-    .map((number) => number.map(name).join(""))
-    .join(" ");
 
 /** Digits, divided where there is a space. */
 function numbers(digits, { SPACE, SPACES }) {
@@ -164,7 +156,7 @@ function drawStrokes(strokes, { FIT, PEN }) {
     const points = stroke.map(([x, y]) => [(x - box[0]) * scale + left, (y - box[1]) * scale + top]);
     points.forEach((point, i) => addLine(ink, width, points[Math.max(0, i - 1)], point, PEN / 2 + 0.5));
   }
-  return placeByMass(Uint8Array.from(ink, (covered) => Math.floor(255 * Math.min(1, covered) + 0.5)), height, width);
+  return placeByMass(Uint8Array.from(ink, (covered) => Math.floor(255 * Math.min(1, covered) + 0.5)), width);
 }
 
 /** Adds a line with round ends to the ink: each pixel is as dark as the line covers it. */
@@ -179,98 +171,67 @@ function addLine(ink, width, [x0, y0], [x1, y1], reach) {
   }
 }
 
-/** A digit (rows, columns) -> pixels (784,) with its centre of mass in the middle of pixel 14, as in MNIST */
-function placeByMass(small, rows, columns) {
-  const place = (i) => [i % columns, Math.floor(i / columns)];
-  const middle = (axis) => small.reduce((total, value, i) => total + value * (place(i)[axis] + 0.5), 0) / sum(small);
-  const [left, top] = [0, 1].map((axis) => Math.floor(SIDE / 2 + 1 - middle(axis)));
-  const digit = new Uint8Array(SIDE * SIDE);
-  small.forEach((value, i) => {
-    const [x, y] = [left + place(i)[0], top + place(i)[1]];
-    if (Math.min(x, y) >= 0 && Math.max(x, y) < SIDE) digit[y * SIDE + x] = value;
+/** Rows of pixels -> pixels (784,) with the centre of mass in the middle of pixel 14, as in MNIST */
+function placeByMass(small, width) {
+  const [left, top] = [(i) => i % width, (i) => Math.floor(i / width)].map((place) => {
+    const moment = small.reduce((total, value, i) => total + value * (place(i) + 0.5), 0);
+    return Math.floor(SIDE / 2 + 1 - moment / sum(small));
   });
-  return digit;
+  return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => {
+    const [x, y] = [(i % SIDE) - left, Math.floor(i / SIDE) - top];
+    return x >= 0 && x < width ? small[y * width + x] : 0; // beyond the rows: undefined, so 0
+  });
 }
 
 /**
- * Layers as a function of pixels (784,): Uint8Array, or Float32Array in [0, 1]. It returns logits and maps: the outputs
- * (channels, height, width) of the layers with a `note`.
+ * Layers as a function of pixels, Uint8Array (784,). It returns logits and maps: the outputs (channels, height, width)
+ * of the layers with a `note`.
  *
  * layers: as describe in layers.py returns them, in their order. mean, std: of the training pixels in [0, 1].
  */
 function network(layers, { mean, std }) {
-  const kinds = { convolve, pool, rectify: (values) => values.map((value) => Math.max(0, value)) };
   const steps = layers.map((layer) => ({ ...layer, weight: decode(layer.weight), bias: decode(layer.bias) }));
   return (pixels) => {
-    const white = pixels instanceof Uint8Array ? 255 : 1;
-    let values = Float32Array.from(pixels, (pixel) => (pixel / white - mean) / std);
+    let values = Float32Array.from(pixels, (pixel) => (pixel / 255 - mean) / std);
     const maps = [];
     for (const layer of steps) {
-      values = kinds[layer.kind](values, layer);
+      values = layer.kind === "rectify" ? values.map((value) => Math.max(0, value)) : slide(values, layer);
       if (layer.note) maps.push(values);
     }
     return { maps, logits: values };
   };
 }
 
-/** Base64 of little-endian float32 -> Float32Array */
-function decode(text = "") {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
-}
+/** Base64 of float32, little-endian as all browsers' computers are -> Float32Array */
+const decode = (text = "") => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 
-/** Convolution: (channels, height, width) -> (maps, rows, columns). Beyond its border, the input is 0. */
-function convolve(input, layer) {
-  const { weight, bias, kernel } = layer;
-  const [channels, height, width] = layer.from;
-  return slide(layer, bias.length, (map, down, across) => {
-    let sum = bias[map];
-    for (let channel = 0; channel < channels; channel++) {
-      for (let y = down.from; y < down.to; y++) {
+/** Convolution or max pooling: (channels, height, width) -> (maps, rows, columns). Beyond the border, nothing counts. */
+function slide(input, { kind, weight, bias, from, to, kernel, stride, padding }) {
+  const [[channels, height, width], [maps, rows, columns]] = [from, to];
+  const pools = kind === "pool";
+  return new Float32Array(maps * rows * columns).map((_, i) => {
+    const map = Math.floor(i / (rows * columns));
+    const top = (Math.floor(i / columns) % rows) * stride[0] - padding[0];
+    const left = (i % columns) * stride[1] - padding[1];
+    const [bottom, right] = [Math.min(height, top + kernel[0]), Math.min(width, left + kernel[1])];
+    let value = pools ? -Infinity : bias[map];
+    for (let channel = pools ? map : 0; channel < (pools ? map + 1 : channels); channel++) {
+      for (let y = Math.max(0, top); y < bottom; y++) {
         const row = (channel * height + y) * width;
-        const k = ((map * channels + channel) * kernel[0] + y - down.start) * kernel[1] - across.start;
-        for (let x = across.from; x < across.to; x++) sum += input[row + x] * weight[k + x];
+        const k = ((map * channels + channel) * kernel[0] + y - top) * kernel[1] - left;
+        for (let x = Math.max(0, left); x < right; x++) {
+          value = pools ? Math.max(value, input[row + x]) : value + input[row + x] * weight[k + x];
+        }
       }
     }
-    return sum;
-  });
-}
-
-/** Max pooling: (channels, height, width) -> (channels, rows, columns) */
-function pool(input, layer) {
-  const [channels, height, width] = layer.from;
-  return slide(layer, channels, (channel, down, across) => {
-    let most = -Infinity;
-    for (let y = down.from; y < down.to; y++) {
-      const row = (channel * height + y) * width;
-      for (let x = across.from; x < across.to; x++) most = Math.max(most, input[row + x]);
-    }
-    return most;
-  });
-}
-
-/** The outputs (count, rows, columns) of a layer, each computed from its window. */
-function slide(layer, count, compute) {
-  const [down, across] = [windows(layer, 0), windows(layer, 1)];
-  const outputs = (map) => down.flatMap((rows) => across.map((columns) => compute(map, rows, columns)));
-  return Float32Array.from(Array.from({ length: count }, (_, map) => outputs(map)).flat());
-}
-
-/** The windows of all outputs along an axis: where each starts, perhaps outside, and its inputs from `from` to `to`. */
-function windows({ from, to, kernel, stride, padding }, axis) {
-  return Array.from({ length: to[axis + 1] }, (_, i) => {
-    const start = i * stride[axis] - padding[axis];
-    return { start, from: Math.max(0, start), to: Math.min(from[axis + 1], start + kernel[axis]) };
+    return value;
   });
 }
 
 /** Logits (classes,) -> probabilities (classes,) */
 function softmax(logits) {
-  const largest = Math.max(...logits);
-  const exps = Array.from(logits, (logit) => Math.exp(logit - largest));
-  const total = exps.reduce((sum, exp) => sum + exp);
-  return exps.map((exp) => exp / total);
+  const exps = Array.from(logits, (logit) => Math.exp(logit - Math.max(...logits)));
+  return exps.map((exp) => exp / sum(exps));
 }
 
 /** The logarithm of the judge's odds that an image is a digit, from its logits (classes + 1,), as in Python. */

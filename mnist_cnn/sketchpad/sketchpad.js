@@ -39,11 +39,8 @@ function start(root, config) {
   const drawing = new Drawing();
   let frame = 0;
   const refresh = () => {
-    if (frame) return; // however many events come, the pad is rendered once per frame
-    frame = requestAnimationFrame(() => {
-      frame = 0;
-      render(view, drawing, read(drawing.strokes), config, refresh);
-    });
+    cancelAnimationFrame(frame); // however many events come, the pad is rendered once per frame
+    frame = requestAnimationFrame(() => render(view, drawing, read(drawing.strokes), config, refresh));
   };
   listenToPointer(view.paper, drawing, refresh);
   listenToButtonsAndKeys(root, view, drawing, refresh);
@@ -76,8 +73,8 @@ class Drawing {
   }
 
   extend([x, y]) {
-    const stroke = this.strokes[this.strokes.length - 1];
-    const [lastX, lastY] = stroke[stroke.length - 1];
+    const stroke = this.strokes.at(-1);
+    const [lastX, lastY] = stroke.at(-1);
     if (Math.hypot(x - lastX, y - lastY) >= FINEST) stroke.push([x, y]);
   }
 
@@ -257,13 +254,11 @@ function listenToPointer(paper, drawing, refresh) {
   });
   paper.addEventListener("pointermove", (event) => {
     if (event.pointerId !== drawing.pointer) return;
-    const merged = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+    const merged = event.getCoalescedEvents?.() ?? [];
     for (const move of merged.length ? merged : [event]) drawing.extend(at(move));
     refresh();
   });
-  const end = ({ pointerId }) => pointerId === drawing.pointer && drawing.lift();
-  paper.addEventListener("pointerup", end);
-  paper.addEventListener("pointercancel", end);
+  paper.addEventListener("lostpointercapture", ({ pointerId }) => pointerId === drawing.pointer && drawing.lift());
 }
 
 /** The buttons undo and clear; the keyboard draws with a pen that is visible while the paper has the focus. */

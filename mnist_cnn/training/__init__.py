@@ -12,22 +12,3 @@ from mnist_cnn.training.judge import train_judge
 from mnist_cnn.training.muon import MuonWithAdamW
 from mnist_cnn.training.outliers import make_outliers
 from mnist_cnn.training.splitter import make_cuts, train_splitter
-
-__all__ = [
-    "CudaGraph",
-    "MuonWithAdamW",
-    "adapt",
-    "beats_guessing",
-    "check_loss",
-    "cross_validate",
-    "distort",
-    "draw_digits",
-    "has_bfloat16",
-    "keep_freed_memory",
-    "learn",
-    "make_cuts",
-    "make_outliers",
-    "set_threads",
-    "train_judge",
-    "train_splitter",
-]

@@ -34,7 +34,10 @@ def fit(network, inputs, targets, transform=lambda images: images):
 
 
 def descend(weights, losses, steps, rate, decay, betas):
-    """Take a step for each loss. The learning rate rises to `rate` in a tenth of all steps, and then falls to zero."""
+    """Take a step for each loss. The learning rate rises to `rate` in a tenth of all steps, and then falls to zero.
+
+    losses: a generator. It computes each loss after the step for the one before.
+    """
     optimizer = MuonWithAdamW(weights, rate, betas=betas, weight_decay=decay, fused=True)
     warmup = max(1, steps // 10)
     lr_factor = lambda step: max(0, min((step + 1) / warmup, (steps - step) / max(1, steps - warmup)))

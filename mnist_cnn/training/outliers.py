@@ -35,15 +35,9 @@ def make_outliers(images, n, seed=0):
     images, generator = images.cpu(), torch.Generator().manual_seed(seed)
     if n == 0:
         return images[:0]
-    scribbled, lettered, signed, shaped, cut = (n * percent // 100 for percent in (35, 32, 9, 12, 8))
-    made = [
-        scribbles(scribbled, generator),
-        letters(lettered, generator),
-        signs(signed, generator),
-        shapes(shaped, generator),
-        pieces(images, cut, generator),
-        noise(images, n - scribbled - lettered - signed - shaped - cut, generator),
-    ]
+    *drawn, cut = (n * percent // 100 for percent in (35, 32, 9, 12, 8))
+    made = [kind(count, generator) for kind, count in zip((scribbles, letters, signs, shapes), drawn)]
+    made += [pieces(images, cut, generator), noise(images, n - sum(drawn) - cut, generator)]
     return torch.cat(made)[torch.randperm(n, generator=generator)]
 
 
@@ -172,12 +166,7 @@ SIGNS = [
     [[(0.3, 0.2), (-0.3, 0.5), (0.3, 0.8)]],  # less
     [[(-0.3, 0.2), (0.3, 0.5), (-0.3, 0.8)]],  # greater
     [[(0.3, 0.0), (-0.3, 1.0)], arc(-0.25, 0.2, 0.13, 0.15, 0, 1), arc(0.25, 0.8, 0.13, 0.15, 0, 1)],  # percent
-    [
-        [(-0.1, 0), (-0.2, 1)],
-        [(0.2, 0), (0.1, 1)],
-        [(-0.35, 0.33), (0.35, 0.33)],
-        [(-0.35, 0.67), (0.35, 0.67)],
-    ],  # hash
+    [[(-0.1, 0), (-0.2, 1)], [(0.2, 0), (0.1, 1)], [(-0.35, 0.33), (0.35, 0.33)], [(-0.35, 0.67), (0.35, 0.67)]],  # #
     [[*arc(0, 0.25, 0.25, 0.25, -0.25, 0.7), (0, 0.6), (0, 0.75)], [(0, 0.95), (0, 0.97)]],  # question
     [arc(0.05, 0.5, 0.35, 0.5, 0.12, -0.75), [(-0.4, 0.4), (0.15, 0.4)], [(-0.4, 0.58), (0.12, 0.58)]],  # euro
     [[*arc(0, 0.3, 0.25, 0.2, 0.2, -0.7), *arc(0, 0.7, 0.25, 0.2, 0, 0.7)], [(0, 0.0), (0, 1.0)]],  # dollar
@@ -185,8 +174,5 @@ SIGNS = [
     [[(-0.35, 1.0), (0, 0.0), (0.35, 1.0)], [(-0.22, 0.6), (0.22, 0.6)]],  # A
     [STEM, arc(0, 0.7, 0.2, 0.25, -0.25, 0.5), [(0.2, 0.7), (0.2, 1.0)]],  # h
     [STEM, [(0.25, 0.35), (-0.2, 0.7)], [(-0.1, 0.6), (0.25, 1.0)]],  # k
-    [  # m
-        *([(x, 0.4), (x, 1.0)] for x in (-0.4, 0.0, 0.4)),
-        *(arc(x, 0.55, 0.2, 0.2, -0.25, 0.5) for x in (-0.2, 0.2)),
-    ],
+    [*([(x, 0.4), (x, 1.0)] for x in (-0.4, 0, 0.4)), *(arc(x, 0.55, 0.2, 0.2, -0.25, 0.5) for x in (-0.2, 0.2))],  # m
 ]

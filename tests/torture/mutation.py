@@ -56,7 +56,7 @@ BY_HAND = [  # changes that mutmut does not make: constants of a module, and com
     ("model", "SURE = 0.75", "SURE = 0.76"),
     ("model", "    model.eval()\n    try:", "    try:"),
     ("model", "@torch.inference_mode()", ""),
-    ("weights", 'WRAPPERS = ("_orig_mod.", "module.")', 'WRAPPERS = ("module.",)'),
+    ("weights", "((_orig_mod|module)", "((module)"),
     ("weights", '"cpu", weights_only=True', '"cpu", weights_only=False'),
     ("files", "            file.flush()\n", ""),
     ("files", "            _sync(file)\n", ""),
