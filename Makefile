@@ -34,10 +34,10 @@ sketchpad: .venv/installed  # write the drawing pad as one file, sketchpad.html
 benchmark: .venv/installed  # accuracy and speed, compared with two baselines; up to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
-torture: .venv/installed-torture  # kills, fuzzing, large data sets, mutation, other package versions; two to three hours
+torture: .venv/installed-torture  # kills, fuzzing, large data sets, mutation, other package versions; three hours
 	$(BIN)/python -m tests.torture
 
-mutation: .venv/installed-torture  # change the code in a thousand ways: which changes do the tests notice? half an hour
+mutation: .venv/installed-torture  # change the code in 1,500 ways: which changes do the tests notice? an hour
 	$(BIN)/python -m tests.torture mutation
 
 format: .venv/installed-tests  # format code and notebooks

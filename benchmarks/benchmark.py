@@ -122,8 +122,8 @@ def machine():
     info = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", info.read_text()) if info.exists() else []
     name = names[0] if names else platform.processor() or platform.machine()
-    native = ", bfloat16" if has_bfloat16() else ""
-    return f"{name}{native}, {torch.get_num_threads()} threads, torch {torch.__version__}, {platform.system()}"
+    native, threads = ", bfloat16" if has_bfloat16() else "", torch.get_num_threads()
+    return f"{name}{native}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__}, {platform.system()}"
 
 
 def code():

@@ -41,7 +41,7 @@ def address(model, tmp_path_factory):
 
 
 def test_logits_and_typicality_are_pythons(model, test_split, address, open_page):
-    images = torch.cat([test_split[0][:300], make_outliers(test_split[0], 200, seed=2)])
+    images = torch.cat([test_split[0][:1000], make_outliers(test_split[0], 200, seed=2)])
     found = torch.tensor(open_page(address).evaluate(CLASSIFY, [base64(image) for image in images.numpy()]))
     with torch.inference_mode():
         assert (found[:, :-1] - model(images)).abs().max() < 1e-4
@@ -279,7 +279,7 @@ def test_the_committed_picture_shows_the_pad_as_it_is(address, open_page):
 def test_drawings_are_kept_with_what_they_say(address, open_page):
     page = open_page(address)
     draw(page, DIGITS[7])
-    label, keep = page.get_by_label("What it says"), page.get_by_role("button", name="Keep")
+    label, keep = page.get_by_label("What you drew"), page.get_by_role("button", name="Keep")
     keep.click()  # without a label
     assert answer(page).startswith("7, ") and page.evaluate("document.activeElement.tagName") == "INPUT"
     label.press_sequentially("77")

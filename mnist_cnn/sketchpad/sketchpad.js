@@ -131,7 +131,7 @@ function build(root, { names, layers }) {
   const size = { width: WIDTH, height: HEIGHT };
   const paper = element("canvas", { ...size, tabindex: 0, role: "application", "aria-label": `Drawing pad: ${KEYS}` });
   const [hint, undo, clear, keep] = [div("hint"), button("Undo"), button("Clear"), button("Keep")];
-  const label = element("input", { "aria-label": "What it says", placeholder: "What it says" });
+  const label = element("input", { "aria-label": "What you drew", placeholder: "What you drew" });
   const [digits, download] = [div("digits"), element("a", { download: "drawings.json" })];
   const answer = element("div", { class: "pad-answer", role: "status" });
   const bars = names.map((name) => {

@@ -1,6 +1,6 @@
 """Long runs: faults, fuzzing, large data sets, mutation, other versions. Each part records its results in results.md.
 
-make torture                           # all parts, about two hours
+make torture                           # all parts, three hours
 python -m tests.torture faults         # one of them
 python -m tests.torture --scale 0.01   # a quick look at those that can be scaled, not recorded
 """

@@ -1,6 +1,6 @@
 """Mutation testing: which small changes of the code do the tests notice?
 
-python -m tests.torture.mutation       # half an hour
+python -m tests.torture.mutation       # an hour
 python -m tests.torture.mutation 0.1   # the first module only
 
 mutmut changes one operator, number, string or argument at a time, in every function of the modules below, and runs the
