@@ -223,12 +223,13 @@ def picture(runs):
     for name, (label, colour, marker) in STYLES.items():
         x, y = zip(*groups[name])
         axis.scatter(x, y, s=36, color=colour, marker=marker, alpha=0.75, linewidths=0, label=f"{label} (n = {len(x)})")
-    median = lambda name, axis: statistics.median(point[axis] for point in groups[name])
+    median = lambda name: statistics.median(seconds for seconds, _ in groups[name])
     axis.set(xscale="log", yscale="log", xlabel="training seconds", ylabel="test error, %")
     to_99 = statistics.median(run["to_99"] for run in runs if run["name"] == "plain" and run["to_99"])
+    error = statistics.mean(error for _, error in groups["default"])
     axis.set_title(
-        f"To 1% error {to_99 / median('short', 0):.1f} times as fast as the plain recipe; "
-        f"{median('default', 1):.2f}% error in {median('default', 0):.0f} s"
+        f"To 1% error {to_99 / median('short'):.0f} times as fast as the plain recipe; "
+        f"{error:.2f}% error in {median('default'):.0f} s"
     )
     for ticks, values in (
         (axis.yaxis, [0.3, 0.4, 0.5, 0.7, 1, 1.5, 2]),

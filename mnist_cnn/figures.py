@@ -130,9 +130,7 @@ def confusion(matrix, class_names):
     if mistakes.any():
         row, column = np.unravel_index(mistakes.argmax(), matrix.shape)
         often = mistakes[row, column]
-        title += (
-            f"\nmost often {class_names[row]} read as {class_names[column]}, {often} time{'s' if often > 1 else ''}"
-        )
+        title += f"\nmost often {class_names[row]} as {class_names[column]}, {often} time{'s' if often > 1 else ''}"
     axis.set_title(title)
     return figure
 
@@ -310,11 +308,11 @@ def architecture(steps):
         axis.text(0.5, row, name, va="center")
         if parameters:
             axis.text(6.1, row, f"{parameters:,} parameters", va="center", ha="right", fontsize=9)
-        axis.text(6.8, row, " \u00d7 ".join(map(str, shape)), va="center")
+        axis.text(6.8, row, " × ".join(map(str, shape)), va="center")
         if row:
             axis.annotate("", (3.3, row - 0.26), (3.3, row - 0.74), arrowprops={"arrowstyle": "->", "color": GREY})
     total = sum(parameters for _, _, parameters in steps)
-    axis.set_title(f"{total:,} parameters; on the right, the shape of what each step gives")
+    axis.set_title(f"{total:,} parameters; on the right, the shape of each output")
     return figure
 
 

@@ -79,7 +79,7 @@ def test_the_loss_has_both_curves():
 def test_the_confusion_matrix_has_labels_in_rows():
     axis = figures.confusion([[5, 2], [0, 3]], ["a", "b"]).axes[0]
     assert {text.get_position(): text.get_text() for text in axis.texts} == {(0, 0): "5", (1, 0): "2", (1, 1): "3"}
-    assert axis.get_title() == "2 wrong of 10\nmost often a read as b, 2 times"
+    assert axis.get_title() == "2 wrong of 10\nmost often a as b, 2 times"
 
 
 def test_the_bars_are_the_probabilities():

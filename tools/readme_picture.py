@@ -19,8 +19,6 @@ SHOWN = [
     "page-of-three-lines.jpg",
     "phone-number-on-squared-paper.webp",
     "touching-digits.png",
-    "two-in-shadow.jpg",
-    "five-in-pencil-on-squared-paper.webp",
     "nine-in-chalk.jpg",
 ]
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mnist_cnn.dataset import load_split, mean_std
 from mnist_cnn.model import MNIST_CNN, judge_scores, predict
 from mnist_cnn.training.augment import distort
-from mnist_cnn.training.fit import bfloat16, descend
+from mnist_cnn.training.fit import bfloat16, descend, placed
 from mnist_cnn.training.outliers import make_outliers
 
 STEPS, OWN, REHEARSED = 300, 64, 128  # training steps; images of one's own and others in each
@@ -113,8 +113,7 @@ def _train_further(model, layers, images, labels, pool):
     layers begin from nothing.
     """
     device = model.mean.device
-    memory_format = torch.channels_last if device.type == "cpu" else torch.contiguous_format  # faster on a CPU
-    network = MNIST_CNN(model.mean, model.std, layers[-1].out_features).to(device, memory_format=memory_format)
+    network = placed(MNIST_CNN(model.mean, model.std, layers[-1].out_features), device)
     if len(pool):
         network.layers.load_state_dict(layers.state_dict())
         network.layers[0].requires_grad_(False)

@@ -16,8 +16,7 @@ def fit(network, inputs, targets, transform=lambda images: images):
     `torch.nn.functional.cross_entropy`; transform: what is done with images before each step.
     """
     device = inputs.device
-    memory_format = torch.channels_last if device.type == "cpu" else torch.contiguous_format  # faster on a CPU
-    network = network.to(device, memory_format=memory_format)
+    network = placed(network, device)
     batches = max(1, len(inputs) // BATCH_SIZE)
 
     def losses():
@@ -47,6 +46,12 @@ def descend(weights, losses, steps, rate, decay, betas):
         loss.backward()
         optimizer.step()
         scheduler.step()
+
+
+def placed(network, device):
+    """The network on a device, in the memory format that is faster there."""
+    memory_format = torch.channels_last if device.type == "cpu" else torch.contiguous_format
+    return network.to(device, memory_format=memory_format)
 
 
 def bfloat16(device):
