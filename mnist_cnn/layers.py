@@ -1,6 +1,6 @@
 """The network in three operations, convolve, pool and rectify, for programs in other languages.
 
-sketchpad/recognize.js and export.h run these operations. Whoever adds a kind of layer to model.py adds it to
+sketchpad/network.js and export.h run these operations. Whoever adds a kind of layer to model.py adds it to
 `_describe_layer`, and a new operation to both.
 """
 

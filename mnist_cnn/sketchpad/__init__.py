@@ -35,7 +35,7 @@ def html(model, class_names=None):
     config = json.dumps(config, default=_encode).replace("<", "\\u003c")  # so that no name ends the script
     return Template(_read("fragment.html")).substitute(
         style=_read("sketchpad.css"),
-        script=_read("recognize.js") + _read("sketchpad.js"),
+        script="".join(map(_read, ("network.js", "recognize.js", "sketchpad.js"))),
         config=config,
         key=hashlib.sha256(config.encode()).hexdigest()[:12],  # the script starts only the pads with its own key
     )

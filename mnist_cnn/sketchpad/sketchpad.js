@@ -1,5 +1,5 @@
 // The drawing pad: draws the strokes, shows what the network makes of them, and listens to mouse, finger and keyboard.
-// __init__.py puts this file into one <script>, after recognize.js and before a call of `start`.
+// __init__.py puts this file into one <script>, after network.js and recognize.js, and before a call of `start`.
 
 const [WIDTH, HEIGHT] = [1120, 560]; // of the drawing in its own units; the page shows it at about half this size
 const STEP = HEIGHT / SIDE; // how far an arrow key moves the pen
