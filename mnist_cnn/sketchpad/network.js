@@ -24,7 +24,7 @@ function network(layers, { mean, std }) {
 /** Base64 of float32, little-endian as all browsers' computers are -> Float32Array */
 const decode = (text = "") => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 
-/** Convolution or max pooling: (channels, height, width) -> (maps, rows, columns). Beyond the border, nothing counts. */
+/** Convolution or max pooling: (channels, height, width) -> (maps, rows, columns). Outside, nothing counts. */
 function slide(input, { kind, weight, bias, from, to, kernel, stride, padding }) {
   const [[channels, height, width], [maps, rows, columns]] = [from, to];
   const pools = kind === "pool";
