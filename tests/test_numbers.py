@@ -184,6 +184,26 @@ def test_the_table_around_a_sheet_is_not_read(model, test_split):
     assert sum(same) >= 3, same
 
 
+@pytest.mark.parametrize("k", range(3))
+def test_a_highlighter_over_a_number_is_not_read(k, model, test_split):
+    ink, text = page_of(test_split, 1, 60, start=20 * k)
+    ink = np.pad(ink, ((80, 80), (40, 40)))[..., None]
+    paper = np.full((*ink.shape[:2], 3), 240.0)
+    paper[85:-85, 30:-30] = [250, 235, 70]
+    assert texts(model, [np.uint8(paper * (1 - ink) + 40 * ink)]) == [text]
+
+
+@pytest.mark.parametrize("k", [0, 2, 3, 4])
+def test_a_dark_shadow_that_crosses_digits_is_not_read(k, model, test_split):
+    ink, text = page_of(test_split, 2, 60, start=20 * k)
+    ink = np.pad(ink, 60)
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]] - np.multiply(ink.shape, (0.6, 0.5))[:, None, None]
+    along, across = x * np.cos(0.6) + y * np.sin(0.6), y * np.cos(0.6) - x * np.sin(0.6)
+    inside = (abs(along) < 0.09 * ink.shape[1]) & (abs(across) < 0.35 * ink.shape[0])
+    light = 1 - 0.65 * ndimage.gaussian_filter(inside.astype(float), 5)
+    assert texts(model, [np.uint8(225 * light * (1 - 0.8 * ink))]) == [text]
+
+
 def test_print_beside_a_number_is_not_read(model, test_split):
     found, expected = [], []
     for k, (words, size) in enumerate(product(["Customer reference", "Mathematics, class B", "Room"], [24, 36, 60])):

@@ -9,8 +9,8 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import FIT, center
-from mnist_cnn.handwriting.ink import find_ink, stroke_width
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, block_means, ink_density, is_bitmap
+from mnist_cnn.handwriting.ink import ink_of, stroke_width
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, block_means, is_bitmap
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
 from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 
@@ -36,7 +36,7 @@ def to_mnist(picture):
     tone = tone_of(pixels_of(picture), SIDE)
     tone = tone[between_bars(tone)]
     height, width = tone.shape
-    ink, mask = find_ink(*ink_density(tone))
+    ink, mask = ink_of(tone)
     ink = digit_alone(ink, without_frames(mask))
     if height == width <= TINY and min(ink.shape) >= height - 1 and is_bitmap(tone):
         ink = _narrowed(ink)
@@ -132,13 +132,15 @@ def _on_paper(colours):
 
 
 def _tone(colours):
-    """One number per pixel: its place on the axis along which colours differ most from their surroundings."""
+    """One number per pixel: its place on the axis along which ink differs from the paper around it.
+
+    The axis is that of the sharpest differences. A highlighter or a table covers more pixels, but has fewer edges.
+    """
     if colours.shape[2] == 1:
         return colours[..., 0]
-    step = math.ceil(max(colours.shape) / 48)
-    small = ndimage.uniform_filter(colours, (step, step, 0))[::step, ::step]
-    window = max(3, max(small.shape) // 3)
-    rest = small - ndimage.median_filter(small, (window, window, 1), mode="nearest")
+    window = max(3, max(colours.shape) // 10)
+    rest = colours - ndimage.uniform_filter(colours, (window, window, 0))
+    rest *= (rest**2).sum(axis=2, keepdims=True)
     axis = np.linalg.eigh(np.tensordot(rest, rest, ((0, 1), (0, 1))))[1][:, -1]
     return (colours * (axis if axis.sum() > 0 else -axis)).sum(-1)  # unlike @, the same for equal colours
 

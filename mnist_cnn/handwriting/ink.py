@@ -6,7 +6,22 @@ density: float32 (H, W), how much ink each pixel has, about 0 on paper.
 import numpy as np
 from scipy import ndimage
 
-from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, border
+from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, blocks_of, border, ink_density
+
+THICK, WIDE = 8, 0.1  # a shadow is so many times as thick as the strokes, and so thick, in the picture's longer side
+SHADOW = 0.1  # and so much of what looks like ink, at least
+
+
+def ink_of(tone):
+    """Tell ink from paper, and from shadows on it: (ink, mask), as `find_ink` returns them."""
+    ink, mask = find_ink(*ink_density(tone))
+    wide = WIDE * max(mask.shape)
+    if not blocks_of(mask[..., None], max(1, int(wide / 3))).all(axis=(1, 3)).any():
+        return ink, mask
+    thickness = 2 * ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    middle = mask & (thickness >= ndimage.maximum_filter(thickness, 3))  # of strokes and shadows
+    wide = max(wide, THICK * np.median(thickness[middle]))
+    return find_ink(*ink_density(tone, int(wide / 2))) if (thickness[mask] > wide).mean() > SHADOW else (ink, mask)
 
 
 def find_ink(density, noise):

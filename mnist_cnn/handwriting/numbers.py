@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.convert import pixels_of, sharpened, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
-from mnist_cnn.handwriting.ink import find_ink
-from mnist_cnn.handwriting.paper import SMALL, between_bars, ink_density, reaches_all_sides
+from mnist_cnn.handwriting.ink import ink_of
+from mnist_cnn.handwriting.paper import SMALL, between_bars, reaches_all_sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
 from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
@@ -40,7 +40,7 @@ def read_numbers(model, picture, class_names="0123456789"):
             return sort_out([[classify(model, digit, height)[0]]], class_names)
     tone = tone_of(pixels, SIDE)
     rows, columns = between_bars(tone)
-    ink, mask = find_ink(*ink_density(tone[rows, columns]))
+    ink, mask = ink_of(tone[rows, columns])
     cropped = reaches_all_sides(mask)
     mask = without_frames(mask)
 

@@ -19,8 +19,11 @@ AROUND = 0.1  # so much of the border of the picture, at least, is dark grain of
 EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share a corner are neighbours
 
 
-def ink_density(tone):
-    """Return the ink density (h, w), about 0 on paper in any light, and the standard deviation of its noise."""
+def ink_density(tone, wide=None):
+    """Return the ink density (h, w), about 0 on paper in any light, and the standard deviation of its noise.
+
+    wide: pixels; what is wider is no ink, but paper in shadow. By default, a part of the picture's longer side.
+    """
     if np.ptp(tone) < 0.01:
         raise ValueError("expected ink, found none: all pixels are equal, or nearly so")
     page = max(tone.shape) > SMALL
@@ -34,7 +37,7 @@ def ink_density(tone):
             return density, 0.0
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
-    background = _background(smooth, max(5, int((0.25 if page else 0.4) * max(tone.shape))))
+    background = _background(smooth, wide or max(5, int((0.25 if page else 0.4) * max(tone.shape))))
     background = ndimage.minimum_filter(background, 2 * (max(tone.shape) // 100) + 1)  # removes the edges of shadows
     density = background - tone
     if page and background.min() > 0:  # contrast is proportional to the light
