@@ -58,7 +58,7 @@ def test_strings_of_test_digits_by_one_writer(kind, floor, rivalled, model, test
 def test_digits_on_both_sides_of_a_cut_share_the_ink_beside_it(monkeypatch):
     monkeypatch.setattr(numbers, "cuts", lambda *_: [(np.full(40, 29.5), 3.0)])
     left, right = numbers._parts(None, Piece(0, 0, np.ones((40, 60), np.float32)), 40)
-    assert (left.piece.box[2], right.piece.box[0]) == (31, 29)  # 0.03 of 40 pixels on both sides
+    assert (left.box[2], right.box[0]) == (31, 29)  # 0.03 of 40 pixels on both sides
     assert (left.cut, right.cut) == (None, 3.0)
 
 
@@ -202,6 +202,21 @@ def test_a_dark_shadow_that_crosses_digits_is_not_read(k, model, test_split):
     inside = (abs(along) < 0.09 * ink.shape[1]) & (abs(across) < 0.35 * ink.shape[0])
     light = 1 - 0.65 * ndimage.gaussian_filter(inside.astype(float), 5)
     assert texts(model, [np.uint8(225 * light * (1 - 0.8 * ink))]) == [text]
+
+
+@pytest.mark.parametrize("wires", [False, True])
+def test_the_holes_of_a_pad_and_its_wires_are_not_read(wires, model, test_split):
+    ink, text = page_of(test_split, 2, 60)
+    page = np.pad(ink, ((130, 40), (80, 40)))
+    y, x = np.mgrid[: page.shape[0], : page.shape[1]]
+    if wires:  # from above the frame
+        for place in range(30, page.shape[1], 70):
+            page[(abs(abs(x - place) - 8) < 5) & (y < 80)] = 0.6
+            page[(x - place) ** 2 + (y - 80) ** 2 < 18**2] = 1
+    else:
+        for place in range(30, page.shape[0], 110):
+            page[(x - 30) ** 2 + (y - place) ** 2 < 18**2] = 1
+    assert texts(model, [np.uint8(225 - 190 * ndimage.gaussian_filter(page, 2))]) == [text]
 
 
 def test_print_beside_a_number_is_not_read(model, test_split):

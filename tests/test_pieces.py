@@ -79,8 +79,8 @@ def test_pieces_much_thinner_than_the_pen_are_left_out_however_large_a_blot_is()
         mask[row : row + 20, 20 + row // 20 : 22 + row // 20] = True  # dashes of a margin that slopes
     y, x = np.mgrid[:300, :300]
     blot = np.hypot(y - 200, x - 230) < 50
-    for more, n in ((False, 5), (blot, 6)):
-        assert len(find_pieces(np.float32(mask | more), mask | more)[0]) == n
+    for more in (False, blot):
+        assert len(find_pieces(np.float32(mask | more), mask | more)[0]) == 5  # the blot is no stroke either
     for alone in (mask[:, :50], blot):
         assert find_pieces(np.float32(alone), alone)[0]
 

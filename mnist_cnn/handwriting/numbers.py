@@ -20,6 +20,7 @@ SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a pa
 BAD = -4.0  # mean score per digit below which the page may lie on its side
 SHARED = 0.03  # ink so near to a cut belongs to the digits on both sides, in heights of a digit
 SHOWN = 0.5  # what is left out is shown if it is so high, in heights of a digit
+END = 0.1  # parts so near to the end of a piece that the frame cuts are cut off; in heights of a digit
 PAGE = 3  # digits, at least, of a page that lies on its side
 
 
@@ -81,11 +82,22 @@ def _read(model, ink, mask, cropped, class_names):
 
 def _read_line(model, pieces, height, frame):
     """The best reading of a line of text, as `read_path` returns it."""
-    parts = [part for piece in pieces for part in _parts(model, _inked(piece, height), height)]
+    parts = []
+    for piece in pieces:
+        whole, reached = _inked(piece, height), _reached(piece, frame)
+        for part in _parts(model, whole, height):
+            near = np.abs(np.subtract(part.box, whole.box)) < END * height
+            parts.append(part._replace(cut_off=bool((reached & near).any())))
     parts.sort(key=lambda part: part.box[0] + part.box[2])
     boxes = [part.box for part in parts]
-    answers = classify(model, _candidates(parts, spans(boxes, height), height, frame), height)
+    answers = classify(model, _candidates(parts, spans(boxes, height), height), height)
     return read_path(boxes, [part.cut for part in parts], answers, height)
+
+
+def _reached(piece, frame):
+    """Which sides of a piece reach the frame (H, W): bool (4,), left, top, right, bottom. Without a frame, none."""
+    left, top, right, bottom = piece.box
+    return np.array([left <= 0, top <= 0, right >= frame[1], bottom >= frame[0]] if frame else [False] * 4)
 
 
 def _inked(piece, height):
@@ -120,7 +132,7 @@ def _parts(model, piece, height):
     return [parts[0]._replace(cut=None), *parts[1:]] if parts else []  # on its left, there were only traces of ink
 
 
-def _candidates(parts, spans, height, frame):
+def _candidates(parts, spans, height):
     """Parts joined, centred as in MNIST: {(start, stop): (box, image, whether the frame cuts it off)}."""
     candidates = {}
     for span in spans:
@@ -129,8 +141,7 @@ def _candidates(parts, spans, height, frame):
             image = center(sharpened(page, height))
         except ValueError:  # only traces of ink
             continue
-        cut_off = frame and min(box[0], box[1], frame[1] - box[2], frame[0] - box[3]) <= 0
-        candidates[span] = box, image, bool(cut_off)
+        candidates[span] = box, image, any(part.cut_off for part in parts[slice(*span)])
     return candidates
 
 

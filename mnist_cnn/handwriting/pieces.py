@@ -14,7 +14,7 @@ OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lowe
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
 HAIR = 0.35  # thinner pieces are lines of the paper, unless they are short; in widths of the pen
-SOLID = 0.4  # thicker pieces are no strokes, but blots; in their length
+SOLID, BLOT = 0.4, 0.7  # thicker pieces do not count for the height, or are no strokes at all; in their length
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
 CELLS, CELL = 3, 0.03  # or a table if there are so many inside it, each with so much of its height
 BAND, CLOSED = 0.15, 0.85  # a box has ink so near to its sides, along so much of each; in its own height and width
@@ -37,6 +37,7 @@ class Piece(NamedTuple):
     left: int
     ink: np.ndarray
     cut: float | None = None  # the odds of the cut on its left, as a logarithm; None if there is none
+    cut_off: bool = False  # by the frame of the picture
 
     @property
     def box(self):
@@ -51,13 +52,14 @@ def find_pieces(ink, mask):
     heights, lengths = sizes[:, 0], sizes.max(axis=1)
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     pens = 2 * ndimage.maximum(distance[mask], labels[mask], np.arange(1, len(area) + 1))
-    drawn = area * (pens < SOLID * lengths)
-    drawn = drawn if drawn.any() else area
+    whole = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2:] < mask.shape).all(axis=1)
+    drawn = area * (pens < SOLID * lengths) * whole
+    drawn, blots = (drawn, pens > BLOT * lengths) if drawn.any() else (area, False)
     height = _middle(heights, drawn)
-    hairs = (pens < HAIR * _middle(pens, drawn)) & (lengths > SLIGHT * height)
+    no_strokes = (lengths > SLIGHT * height) & (blots | (pens < HAIR * _middle(pens, drawn)))
     pieces = []
     for number, (top, left, bottom, right) in enumerate(boxes.tolist(), 1):
-        if lengths[number - 1] < SPECK * height or hairs[number - 1]:
+        if lengths[number - 1] < SPECK * height or no_strokes[number - 1]:
             continue
         top, left = max(0, top - 1), max(0, left - 1)
         span = slice(top, bottom + 1), slice(left, right + 1)
