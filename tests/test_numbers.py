@@ -260,6 +260,16 @@ def test_a_digit_that_the_frame_cuts_is_doubtful_and_left_out_beside_a_whole_one
     assert [digit.cut_off for digit in reading.left_out] == [True]
 
 
+def test_both_parts_of_a_piece_that_the_frame_cuts_are_cut_off(monkeypatch):
+    found, ink = {}, np.ones((40, 60), np.float32)
+    ink[:3] = 0.45  # a blurred end, of which a part loses its traces
+    monkeypatch.setattr(numbers, "cuts", lambda *_: [(np.full(40, 29.5), 3.0)])
+    monkeypatch.setattr(numbers, "classify", lambda model, candidates, height: found.update(candidates) or {})
+    for top, expected in ((0, True), (20, False)):
+        numbers._read_line(None, [Piece(top, 70, ink)], 40, (200, 200))
+        assert [cut_off for _, _, cut_off in found.values()] == [expected] * 3  # left, right, both
+
+
 def test_a_number_cropped_to_its_ink_is_not_cut_off(model, test_split):
     ink, text = page_of(test_split, 1, 60)
     rows, columns = np.where(ink > 0.5)
