@@ -1,6 +1,6 @@
 """Accuracy, speed and memory of workspace.ipynb and two baselines, measured alternately on one machine.
 
-    make benchmark           # everything, up to two hours; can be stopped and continued
+    make benchmark           # everything, up to three hours; can be stopped and continued
     make benchmark SEEDS=2   # a quick run
 
 Linux and macOS only: Windows does not report the memory of a process that has ended.
