@@ -26,12 +26,14 @@ def test_a_killed_run_leaves_whole_files(tmp_path, small):
 
 
 def test_a_full_disk_is_reported_and_the_old_files_stay(copy_of_repository, small):
-    full_disk = """
-import errno
+    full_disk = f"""
+import errno, os
 from mnist_cnn import files
 
 def replace(temporary, path):
-    raise OSError(errno.ENOSPC, "No space left on device")
+    if os.path.basename(path) in {WRITTEN}:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    os.rename(temporary, path)
 
 files.os.replace = replace"""
 

@@ -85,6 +85,14 @@ def test_pieces_much_thinner_than_the_pen_are_left_out_however_large_a_blot_is()
         assert find_pieces(np.float32(alone), alone)[0]
 
 
+def test_a_dash_does_not_give_the_height_of_digits_that_the_frame_cuts():
+    mask = np.zeros((60, 200), bool)
+    for left in (20, 60, 140):
+        mask[:50, left : left + 8] = True
+    mask[25:30, 95:115] = True
+    assert find_pieces(np.float32(mask), mask)[1] == 50
+
+
 def test_low_pieces_belong_to_a_line_of_text_only_if_they_do_not_make_it_higher():
     mask = np.zeros((140, 200), bool)
     for left in (20, 60, 100):

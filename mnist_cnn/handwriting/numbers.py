@@ -72,32 +72,25 @@ def read_numbers(model, picture, class_names="0123456789"):
 def _read(model, ink, mask, cropped, class_names):
     """The mean score of a digit, and the Reading, of a mask whose frame cuts digits off unless they are `cropped`."""
     pieces, height = find_pieces(ink, mask)
-    frame = () if cropped else ink.shape
-    found = [_read_line(model, line, height, frame) for line in text_lines(pieces, height)]
+    found = [_read_line(model, line, height, cropped) for line in text_lines(pieces, height)]
     found.sort(key=lambda line: np.mean([digit.box[1] + digit.box[3] for digit in line[1] or line[2]] or [0]))
     scores, lines, others = zip(*found) if found else ((), (), ())
     others = [other for part in others for other in part if other.box[3] - other.box[1] > SHOWN * height]
     return sum(scores) / max(1, sum(map(len, lines))), sort_out(lines, class_names, others)
 
 
-def _read_line(model, pieces, height, frame):
+def _read_line(model, pieces, height, cropped):
     """The best reading of a line of text, as `read_path` returns it."""
     parts = []
     for piece in pieces:
-        whole, reached = _inked(piece, height), _reached(piece, frame)
+        whole = _inked(piece, height)
         for part in _parts(model, whole, height):
-            near = np.abs(np.subtract(part.box, whole.box)) < END * height
-            parts.append(part._replace(cut_off=bool((reached & near).any())))
+            at_end = np.abs(np.subtract(part.box, whole.box)) < END * height
+            parts.append(part._replace(framed=np.logical_and(piece.framed, at_end) & (not cropped)))
     parts.sort(key=lambda part: part.box[0] + part.box[2])
     boxes = [part.box for part in parts]
     answers = classify(model, _candidates(parts, spans(boxes, height), height), height)
     return read_path(boxes, [part.cut for part in parts], answers, height)
-
-
-def _reached(piece, frame):
-    """Which sides of a piece reach the frame (H, W): bool (4,), left, top, right, bottom. Without a frame, none."""
-    left, top, right, bottom = piece.box
-    return np.array([left <= 0, top <= 0, right >= frame[1], bottom >= frame[0]] if frame else [False] * 4)
 
 
 def _inked(piece, height):
@@ -141,7 +134,7 @@ def _candidates(parts, spans, height):
             image = center(sharpened(page, height))
         except ValueError:  # only traces of ink
             continue
-        candidates[span] = box, image, any(part.cut_off for part in parts[slice(*span)])
+        candidates[span] = box, image, bool(np.any([part.framed for part in parts[slice(*span)]]))
     return candidates
 
 

@@ -13,6 +13,7 @@ NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
+ENOUGH = 0.2  # the height of a digit is that of pieces that the frame does not cut, if they have so much of the ink
 HAIR = 0.35  # thinner pieces are lines of the paper, unless they are short; in widths of the pen
 SOLID, BLOT = 0.4, 0.7  # thicker pieces do not count for the height, or are no strokes at all; in their length
 INSIDE = 0.3  # a piece is a frame if one inside it has so much of its height
@@ -37,7 +38,7 @@ class Piece(NamedTuple):
     left: int
     ink: np.ndarray
     cut: float | None = None  # the odds of the cut on its left, as a logarithm; None if there is none
-    cut_off: bool = False  # by the frame of the picture
+    framed: tuple = (False,) * 4  # whether its sides reach the frame of the picture: left, top, right, bottom
 
     @property
     def box(self):
@@ -52,8 +53,10 @@ def find_pieces(ink, mask):
     heights, lengths = sizes[:, 0], sizes.max(axis=1)
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     pens = 2 * ndimage.maximum(distance[mask], labels[mask], np.arange(1, len(area) + 1))
-    whole = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2:] < mask.shape).all(axis=1)
-    drawn = area * (pens < SOLID * lengths) * whole
+    framed = np.hstack([boxes[:, 1::-1] == 0, boxes[:, :1:-1] == mask.shape[::-1]])
+    drawn = area * (pens < SOLID * lengths)
+    whole = drawn * ~framed.any(axis=1)
+    drawn = whole if whole.sum() > ENOUGH * drawn.sum() else drawn
     drawn, blots = (drawn, pens > BLOT * lengths) if drawn.any() else (area, False)
     height = _middle(heights, drawn)
     no_strokes = (lengths > SLIGHT * height) & (blots | (pens < HAIR * _middle(pens, drawn)))
@@ -65,7 +68,7 @@ def find_pieces(ink, mask):
         span = slice(top, bottom + 1), slice(left, right + 1)
         own = labels[span] == number
         near = own | (ndimage.binary_dilation(own, EIGHT_CONNECTED) & (labels[span] == 0))
-        pieces.append(Piece(top, left, np.where(near, ink[span], 0)))
+        pieces.append(Piece(top, left, np.where(near, ink[span], 0), framed=tuple(framed[number - 1])))
     return pieces, int(height)
 
 
