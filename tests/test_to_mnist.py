@@ -213,8 +213,8 @@ def test_bitmaps_of_two_tones_stretched_or_not(height, width, floor, model, test
         black = np.where(ink, 255, 0).astype(np.uint8)
         coloured = np.where(ink[..., None], [30, 60, 200], [250, 230, 90])
         digit = to_mnist(black)
-        assert torch.equal(to_mnist(255 - black), digit)
         if len(found) % 20 == 0:
+            assert torch.equal(to_mnist(255 - black), digit)
             assert close(to_mnist(coloured.astype(np.uint8)), digit)
         found.append(digit)
     answers, _ = predict(model, torch.stack(found))
