@@ -45,6 +45,12 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def quick(small):
+    """For each notebook, settings with which all of its cells run in seconds."""
+    return {"workspace.ipynb": small, "playground.ipynb": {"DATA": small["DATA"], "PICTURES": "pictures/t*"}}
+
+
+@pytest.fixture(scope="session")
 def weights(tmp_path_factory):
     """The path of a copy of the committed weights."""
     path = tmp_path_factory.mktemp("committed") / "MNIST-MODEL.pth"

@@ -67,13 +67,12 @@ def test_a_read_only_folder_is_reported(small):
 
 
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
-def test_every_cell_may_run_twice(copy_of_repository, small, name):
+def test_every_cell_may_run_twice(copy_of_repository, quick, name):
     def twice(cells):
         settings, *others = code_cells(cells)[1:2] + code_cells(cells)[:1] + code_cells(cells)[2:]
         return [settings, *(nbformat.v4.new_code_cell(cell.source) for cell in others for _ in range(2))]
 
-    settings = small if name == "workspace.ipynb" else {"DATA": small["DATA"], "PICTURES": "pictures/t*"}
-    check_clean(run_notebook.run(edit(copy_of_repository() / name, twice), settings))
+    check_clean(run_notebook.run(edit(copy_of_repository() / name, twice), quick[name]))
 
 
 STOP_AFTER = '''

@@ -1,7 +1,6 @@
 """Labelled sets of one's own: where the labels are, and what is wrong."""
 
 import json
-import re
 import shutil
 
 import numpy as np
@@ -94,8 +93,7 @@ def test_idx_files_score_as_the_test_set(model, test_split, capsys):
     pictures, _ = read_pictures(model, str(ROOT / "dataset" / "test"))
     assert len(pictures) == 10_000
     wrong = int((predict(model, test_split[0])[0] != test_split[1]).sum())
-    message = re.search(r"(\d+) wrong of 10,000 with a label, which is in the files", capsys.readouterr().out)
-    assert abs(int(message[1]) - wrong) <= 1  # batches of another size may round differently
+    assert f"{wrong} wrong of 10,000 with a label, which is in the files" in capsys.readouterr().out
 
 
 def test_idx_files_of_other_sizes(tmp_path, test_split, model):
@@ -117,7 +115,7 @@ def test_drawings_that_the_pad_kept(tmp_path, model, capsys):
     (tmp_path / "other.json").write_text('{"a": 1}')
     pictures, problems = read_pictures(model, str(tmp_path))
     mislabelled = next(picture for picture in pictures if picture.path.endswith("two.json 6"))
-    assert len(pictures) == 11 and mislabelled.wrong and sum(picture.wrong for picture in pictures) <= 3
+    assert len(pictures) == 11 and mislabelled.wrong and sum(picture.wrong for picture in pictures) in (1, 2)
     assert all(min(picture.thumbnail.shape[:2]) > 20 and np.ptp(picture.thumbnail) > 0 for picture in pictures)
     assert list(problems) == [str(tmp_path / "other.json")]
     assert "expected drawings that the pad has kept, found another file" in capsys.readouterr().out

@@ -77,7 +77,7 @@ def test_playground_after_training(workspace):
     assert result in printed(executed)
 
 
-def test_better_weights_that_are_replaced_are_kept(trained, weights):
+def test_better_weights_that_are_replaced_are_kept(trained):
     folder, executed = trained
     sentence = r"the replaced weights had \d+; the replaced file is kept as MNIST-MODEL-replaced.pth"
     assert re.search(sentence, printed(executed))
@@ -165,11 +165,10 @@ def test_settings_that_papermill_injected_are_replaced_too():
 
 
 @pytest.mark.parametrize("name", ["workspace.ipynb", "playground.ipynb"])
-def test_notebooks_run_as_scripts(copy_of_repository, small, name):
+def test_notebooks_run_as_scripts(copy_of_repository, quick, name):
     folder = copy_of_repository()
     notebook = nbformat.read(folder / name, as_version=4)
-    settings = small if name == "workspace.ipynb" else {"DATA": small["DATA"], "PICTURES": "pictures/t*"}
-    run_notebook.replace_settings(notebook, settings)
+    run_notebook.replace_settings(notebook, quick[name])
     script, _ = PythonExporter().from_notebook_node(notebook)
     (folder / "script.py").write_text(script, encoding="utf-8")
     done = subprocess.run([sys.executable, "script.py"], cwd=folder, capture_output=True, text=True)

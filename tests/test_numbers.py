@@ -175,13 +175,10 @@ def test_printed_lines_are_not_read(paper, model, test_split):
 
 
 def test_the_table_around_a_sheet_is_not_read(model, test_split):
-    same = []
-    for k in range(4):
-        ink, _ = page_of(test_split, 2, 60, start=20 * k)
+    for k in (0, 2, 3):
+        ink, text = page_of(test_split, 2, 60, start=20 * k)
         picture = photograph(np.pad(ink, 40), k, lines=False)
-        alone, on_table = texts(model, [picture, on_a_table(picture, k)])
-        same.append(alone == on_table)
-    assert sum(same) >= 3, same
+        assert texts(model, [picture, on_a_table(picture, k)]) == [text, text]
 
 
 @pytest.mark.parametrize("k", range(3))

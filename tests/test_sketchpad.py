@@ -1,7 +1,6 @@
 """The drawing pad in a real browser: it computes what Python computes, and no request leaves the machine."""
 
 import json
-import re
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -52,22 +51,21 @@ def test_logits_and_typicality_are_pythons(model, test_split, address, open_page
 
 @pytest.mark.parametrize("gap, least", [((0.15, 0.5), 95), ((0.02, 0.15), 95), ((-0.12, 0.02), 93)])
 def test_drawn_numbers_are_read_as_in_python(gap, least, model, address, open_page):
-    """The words may differ in one of a hundred: JavaScript and Python round differently."""
     drawn = [drawn_number(seed, gap) for seed in range(100)]
     read = f"""(drawn) => drawn.map((strokes) => {PAD}.read(strokes)).map((digits) => [{PAD}.words(digits),
         digits.map(({{ image, probabilities, typical }}) => [[...image], probabilities, typical])])"""
     found = open_page(address).evaluate(read, [strokes for strokes, _ in drawn])
-    same = right = 0
+    right = 0
     for (strokes, text), (words, parts) in zip(drawn, found, strict=True):
         reading = read_strokes(model, strokes)
-        same += reading.in_words() == words
+        assert reading.in_words() == words
         right += reading.text.replace(" ", "") == text
-        if reading.in_words() == words and not reading.left_out:
+        if not reading.left_out:
             for digit, (image, probabilities, typical) in zip(reading.digits, parts, strict=True):
                 assert (digit.image.flatten().int() - torch.tensor(image)).abs().max() <= 1
                 assert probabilities == pytest.approx(digit.probabilities.tolist(), abs=0.02)
                 assert typical == pytest.approx(digit.typicality, abs=0.01)
-    assert same >= 99 and right >= least
+    assert right >= least
 
 
 def test_a_number_and_each_of_its_digits(address, open_page):
@@ -89,7 +87,7 @@ def test_a_sign_beside_digits_is_marked(address, open_page):
     heart = [np.array([place.split(",") for place in LETTERS["heart"].split()], float) / 25 + [1.0, 0.3]]
     draw(page, [stroke - [0.3, 0] for stroke in DIGITS[3]])
     draw(page, heart)
-    assert re.fullmatch(r"3, \d+%|3\d\?", answer(page))
+    assert answer(page) in ("3, 100%", "33?", "38?", "30?")
     assert page.locator(".pad-digits button").nth(1).inner_text().endswith("?")
 
 

@@ -83,7 +83,7 @@ def test_training_the_splitter_changes_nothing_else_and_repeats_bit_for_bit(trai
         assert changed == {name for name in before if name.startswith("splitter")}
         trained.append(split_odds(model, found))
     assert torch.equal(*trained)
-    assert roc_auc_score(answers[:, 1] > 0.5, trained[0]) > 0.85
+    assert roc_auc_score(answers[:, 1] > 0.5, trained[0]) > 0.9
 
 
 @pytest.mark.parametrize("images", [torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.full((7, 1, 28, 28), 255)])

@@ -18,7 +18,7 @@ def ink_of(tone):
     wide = WIDE * max(mask.shape)
     if not blocks_of(mask[..., None], max(1, int(wide / 3))).all(axis=(1, 3)).any():
         return ink, mask
-    thickness = 2 * ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    thickness = 2 * distance_to_edge(mask)
     middle = mask & (thickness >= ndimage.maximum_filter(thickness, 3))  # of strokes and shadows
     wide = max(wide, THICK * np.median(thickness[middle]))
     return find_ink(*ink_density(tone, int(wide / 2))) if (thickness[mask] > wide).mean() > SHADOW else (ink, mask)
@@ -61,4 +61,9 @@ def _otsu(values):
 
 def stroke_width(mask):
     """Return the mean stroke width. The mean distance to the edge of a stroke of width w is w / 4 + 1 / 2."""
-    return 4 * ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask].mean() - 2
+    return 4 * distance_to_edge(mask)[mask].mean() - 2
+
+
+def distance_to_edge(mask):
+    """How far each pixel of ink is from the nearest paper, also beyond the frame: (H, W)."""
+    return ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]

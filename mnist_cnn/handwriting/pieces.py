@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from mnist_cnn.handwriting.ink import distance_to_edge
 from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, reaches_all_sides
 
 SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
@@ -51,8 +52,7 @@ def find_pieces(ink, mask):
     labels, boxes, area = _components(mask)
     sizes = boxes[:, 2:] - boxes[:, :2]
     heights, lengths = sizes[:, 0], sizes.max(axis=1)
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    pens = 2 * ndimage.maximum(distance[mask], labels[mask], np.arange(1, len(area) + 1))
+    pens = 2 * ndimage.maximum(distance_to_edge(mask)[mask], labels[mask], np.arange(1, len(area) + 1))
     framed = np.hstack([boxes[:, 1::-1] == 0, boxes[:, :1:-1] == mask.shape[::-1]])
     drawn = area * (pens < SOLID * lengths)
     whole = drawn * ~framed.any(axis=1)
@@ -192,7 +192,7 @@ def _bands(own):
     return [max(2, round(BAND * side)) for side in own.shape]
 
 
-def _unboxed(own, table=False):
+def _unboxed(own, table):
     """A piece without the box that its digits touch: straight lines along all four sides, which strokes may cross.
 
     Of a table, all long lines are removed.
