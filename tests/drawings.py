@@ -117,6 +117,19 @@ def digit_string(images, labels, kind, rng):
     return np.pad(page, ((4, 4), (8, 8))), "".join(map(str, labels[first : first + n].tolist()))
 
 
+def page_of(test_split, rows, height, start=0):
+    """Lines of test digits, as crisp ink: float32 (H, W), and the text."""
+    lines, text = [], []
+    for row in range(rows):
+        labels = test_split[1][start + 8 * row : start + 8 * row + 8].tolist()
+        inks = [in_ink(image, height) for image in test_split[0][start + 8 * row : start + 8 * row + 8, 0].numpy()]
+        line = np.concatenate([np.pad(ink, ((0, 0), (height // 5, height // 5))) for ink in inks], axis=1)
+        lines.append(np.pad(line, height // 4))
+        text.append("".join(map(str, labels)))
+    width = max(line.shape[1] for line in lines)
+    return np.concatenate([np.pad(line, ((0, 0), (0, width - line.shape[1]))) for line in lines]), "\n".join(text)
+
+
 def drawn_number(seed, gap):
     """One to six digits as strokes on a pad of 1120x560, lists of points, and their text.
 

@@ -10,6 +10,7 @@ import matplotlib.text
 import nbformat
 import numpy as np
 
+from mnist_cnn.handwriting import read_numbers
 from mnist_cnn.idx import FILES, read_idx
 
 ROOT = Path(__file__).parent.parent
@@ -105,6 +106,19 @@ def edit(path, change):
 def tagged(cells, tag):
     """The index of the first cell with this tag."""
     return next(index for index, cell in enumerate(cells) if tag in cell.metadata.get("tags", []))
+
+
+# --- Numbers ---
+
+
+def texts(model, pictures):
+    """The texts of pictures of numbers."""
+    return [read_numbers(model, picture).text for picture in pictures]
+
+
+def right(found, expected):
+    """The share of texts that are as expected, apart from spaces."""
+    return np.mean([text.replace(" ", "") == label for text, label in zip(found, expected, strict=True)])
 
 
 # --- Figures and pages ---
