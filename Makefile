@@ -31,7 +31,7 @@ lab: .venv/installed  # open JupyterLab
 sketchpad: .venv/installed  # write the drawing pad as one file, sketchpad.html
 	$(BIN)/python -m mnist_cnn.sketchpad
 
-benchmark: .venv/installed  # accuracy and speed, compared with two baselines; up to three hours, or SEEDS=2
+benchmark: .venv/installed  # accuracy and speed, compared with two baselines; one to two hours, or SEEDS=2
 	$(BIN)/python -m benchmarks.benchmark $(SEEDS)
 
 torture: .venv/installed-torture  # kills, fuzzing, large data sets, mutation, other package versions; three hours
