@@ -10,7 +10,7 @@ endif
 # The packages are in this folder, which PYTHONSAFEPATH would exclude from imports.
 unexport PYTHONSAFEPATH
 # An upgrade of the system may remove the Python that .venv links to. Such an environment is created anew.
-ifneq ($(shell $(BIN)/python -c "print(1)" 2>&1),1)
+ifneq ($(lastword $(shell $(BIN)/python -c "print(1)" 2>&1)),1)
 $(shell rm -rf .venv)
 endif
 
@@ -23,7 +23,7 @@ train: .venv/installed  # train, evaluate, write the weights and the plots
 test: .venv/installed-tests  # check the style, then run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: .venv/installed  # open JupyterLab
 	$(BIN)/python -m jupyterlab

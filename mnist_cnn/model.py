@@ -55,7 +55,7 @@ class MNIST_CNN(nn.Module):
 
 
 def _helper(layers, outputs):
-    """A copy of the layers with so many outputs. Its weights are buffers, and zero."""
+    """A copy of the layers with so many outputs. Its weights are buffers, and zero, but for a bias."""
     helper, last = copy.deepcopy(layers), layers[-1]
     if not isinstance(last, nn.Linear):
         raise ValueError(f"expected nn.Linear as the last layer, which returns the logits, found {last}")
@@ -64,6 +64,8 @@ def _helper(layers, outputs):
         for name, parameter in list(layer.named_parameters(recurse=False)):
             delattr(layer, name)
             layer.register_buffer(name, torch.zeros_like(parameter))
+    if last.bias is not None:
+        helper[-1].bias[-1] = -30  # until they are trained, the judge refuses nothing, and the splitter cuts nothing
     return helper
 
 

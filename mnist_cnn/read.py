@@ -22,19 +22,23 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m mnist_cnn.read", description="Read the numbers in pictures.")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, a folder or a pattern")
     parser.add_argument("--weights", default=WEIGHTS, metavar="FILE", help="that workspace.ipynb saved")
+    names = {"type": lambda text: text.split(","), "default": list("0123456789"), "metavar": "A,B,C"}
+    parser.add_argument("--names", **names, help="of the classes, if they are not the digits")
     parser.add_argument("--csv", metavar="FILE", help="write the answers to a table, too")
     parser.add_argument("--json", action="store_true", help="print a JSON object for each picture")
     options = parser.parse_args(arguments)
     try:
         model = load_weights(options.weights)
-        pictures, problems = read_pictures(model, *options.pictures, messages=sys.stderr)
+        if len(options.names) != (classes := model.layers[-1].out_features):
+            raise ValueError(f"{options.weights} has {classes} classes: --names expects as many, found {options.names}")
+        pictures, problems = read_pictures(model, *options.pictures, class_names=options.names, messages=sys.stderr)
+        for picture in sorted(pictures, key=lambda picture: picture.path):
+            print(_json(picture) if options.json else _line(picture))
         if options.csv:
             write_answers(options.csv, pictures, problems)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    for picture in sorted(pictures, key=lambda picture: picture.path):
-        print(_json(picture) if options.json else _line(picture))
     return 1 if problems else 0
 
 
@@ -58,8 +62,9 @@ def _json(picture):
     }
     found = {"file": picture.path, "text": reading.text, "label": picture.label}
     found |= {"digits": list(map(answer, reading.digits)), "left out": list(map(answer, reading.left_out))}
-    return json.dumps(found, ensure_ascii=False)
+    return json.dumps(found)
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal or the pipe cannot encode
     sys.exit(main())

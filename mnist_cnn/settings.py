@@ -102,8 +102,12 @@ SETTINGS = {  # name: (the allowed values in words, a function that recognizes t
         ["ANSWERS", "MY_WEIGHTS"],
         ('the name of a file, in quotes, or "" for none', lambda value: value == "" or _is_text(value)),
     ),
+    "WEIGHTS": ("the name of a file, in quotes", _is_text),
     **dict.fromkeys(
-        ["WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT"],
-        ("the name of a file, in quotes", _is_text),
+        ["LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT"],
+        (
+            'the name of a PNG file, such as "plot.png"',
+            lambda value: _is_text(value) and Path(value).suffix.lower() == ".png",
+        ),
     ),
 }

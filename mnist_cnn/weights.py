@@ -6,6 +6,7 @@ load files that they wrote themselves, and a filter of pickle opcodes took 60 li
 """
 
 import io
+import itertools
 import re
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from mnist_cnn import files
 from mnist_cnn.model import MNIST_CNN, predict
 
 WRAPPERS = r"^((_orig_mod|module)\.)*"  # prefixes by torch.compile, and by DataParallel and AveragedModel
+SAME_DATA = 0.01  # by which the mean of the training pixels, in [0, 1], differs at most between runs on the same data
 LATER = (("judge", "scores"), ("splitter",))  # parts that older files do not have
 CHECKPOINT_KEYS = ("model_state_dict", "state_dict", "model")  # where checkpoints keep the network's weights
 
@@ -37,15 +39,17 @@ def replace_weights(model, path, images, labels):
     """Save the model's weights to `path`, and compare them with those that they replace.
 
     Both are compared by their mistakes on images (N, 1, 28, 28) with labels int64 (N,). Replaced weights that are
-    better, or cannot be compared, are kept as NAME-replaced.pth, unless this file already holds better ones.
-    Returns a sentence for the user. Raises as `save_weights` does.
+    better, or cannot be compared because they are for other data, are kept as NAME-replaced.pth, unless this file
+    already holds better ones. Returns a sentence for the user. Raises as `save_weights` does.
     """
     path = Path(path).expanduser()
     kept = path.with_stem(f"{path.stem}-replaced")
-    classes = predict(model, images[:0])[1].shape[1]
-    new, old, older = (_mistakes(weights, images, labels, classes) for weights in (model, path, kept))
+    new, old, older = (_mistakes(weights, model, images, labels) for weights in (model, path, kept))
     worth_keeping = path.exists() and (old is None or old < new)
-    keep = worth_keeping and (older is None or (old is not None and old < older))
+    if worth_keeping and kept.exists() and None in (old, older):  # they cannot be compared, so both stay
+        names = (path.with_stem(f"{path.stem}-replaced-{k}") for k in itertools.count(2))
+        kept, older = next(name for name in names if not name.exists()), None
+    keep = worth_keeping and (older is None or old < older)
     if keep:
         files.write(kept, path.read_bytes())
     save_weights(model, path)
@@ -59,14 +63,16 @@ def replace_weights(model, path, images, labels):
     return sentence
 
 
-def _mistakes(weights, images, labels, classes):
-    """The number of mistakes of a network, or of a file of weights. None if the file cannot be compared."""
+def _mistakes(weights, model, images, labels):
+    """The number of mistakes of a network, or of a file of weights. None if it is for other data than `model`."""
     try:
-        model = weights if isinstance(weights, torch.nn.Module) else load_weights(weights)
-        predicted, probabilities = predict(model, images)
+        other = weights if isinstance(weights, torch.nn.Module) else load_weights(weights)
+        predicted, probabilities = predict(other, images)
     except (FileNotFoundError, ValueError):
         return None
-    return int((predicted != labels.cpu()).sum()) if probabilities.shape[1] == classes else None
+    mean, other_mean = (_unwrap(network.state_dict())["mean"].item() for network in (model, other))
+    same = probabilities.shape[1] == predict(model, images[:0])[1].shape[1] and abs(mean - other_mean) < SAME_DATA
+    return int((predicted != labels.cpu()).sum()) if same else None
 
 
 def load_weights(path, device="cpu"):

@@ -187,13 +187,19 @@ def test_other_signs_from_the_command_line(tmp_path, capsys, monkeypatch):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(255 - images[k, 0].numpy()).save(folder / f"{k}.png")
     (folder / "note.txt").write_text("no picture")
+    (folder / ".DS_Store").write_text("hidden")
+    (tmp_path / "signs" / ".ipynb_checkpoints").mkdir()
     assert main([str(tmp_path / "signs"), str(tmp_path / "ABC.pth")]) == 0
     out, err = capsys.readouterr()
     assert int(out.split()[0]) <= 4 and "of 36 that were held out" in out
     assert "More examples would help: 18 of A, 18 of B, 18 of C" in out and "CLASS_NAMES = ['A', 'B', 'C']" in out
-    assert "note.txt: expected a picture" in err
+    assert '--names "A,B,C"' in out
+    assert "note.txt: expected a picture" in err and "DS_Store" not in err
     assert wrong(load_weights(tmp_path / "ABC.pth"), images[:36], labels[:36]) <= 1
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):
         assert main([str(tmp_path / folder), str(tmp_path / "none.pth")]) == 1
         assert folder in capsys.readouterr().err and not (tmp_path / "none.pth").exists()
+    monkeypatch.delitem(learn.__globals__, "NEW_STEPS")  # nothing is trained before the file is known to be writable
+    assert main([str(tmp_path / "signs"), str(tmp_path / "signs")]) == 1
+    assert "WEIGHTS: expected the name of a file to write, found the folder" in capsys.readouterr().err

@@ -37,6 +37,18 @@ def test_the_loss_must_be_5_percent_below_that_of_guessing(labels, guessing):
     assert "check that the labels belong to the images" in message
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_the_limit_lies_between_guessing_and_perfection_for_smoothed_labels(smoothing):
+    """Labels 0 and 1, 95% and 5%. Perfect answers cost the entropy of one label that is smoothed."""
+    labels = torch.tensor([0] * 95 + [1] * 5)
+    entropy = lambda share: -share * math.log(share) - (1 - share) * math.log(1 - share)
+    perfection, guessing = entropy(smoothing / 2), entropy((1 - smoothing) * 0.05 + smoothing / 2)
+    check_loss(perfection, labels, scheduler(120), smoothing)
+    check_loss(guessing - 0.051 * (guessing - perfection), labels, scheduler(120), smoothing)
+    with pytest.raises(RuntimeError, match="nothing is learned"):
+        check_loss(guessing - 0.049 * (guessing - perfection), labels, scheduler(120), smoothing)
+
+
 @pytest.mark.parametrize(
     "steps, lr, schedule, judged",
     [
@@ -65,8 +77,7 @@ def test_the_loss_is_judged_after_100_steps_that_can_have_moved_the_weights(step
         ([10] * 10, 15, True),
         ([60, 40], 61, False),  # 60 and 2
         ([60, 40], 63, True),
-        ([100], 95, False),  # one class alone: as if guessing were right in 95
-        ([100], 96, True),
+        ([97, 3], 97, False),
     ],
 )
 def test_predictions_must_be_clearly_better_than_the_most_frequent_class(counts, right, better):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mnist_cnn.model import MNIST_CNN
-from mnist_cnn.training import device, set_threads
+from mnist_cnn.training import accelerator, device, set_threads
 
 IMAGES = torch.zeros(8, 1, 28, 28, dtype=torch.uint8)
 
@@ -43,6 +43,20 @@ def test_a_single_core_is_not_measured(monkeypatch):
     monkeypatch.setattr(device, "_step_seconds", None)
     monkeypatch.setattr(device, "ALL_THREADS", 1)
     assert set_threads("auto", MNIST_CNN(), IMAGES) == 1
+
+
+def test_a_device_that_cannot_distort_images_is_not_used(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+
+    def distort(images):
+        raise RuntimeError("MPS: Unsupported Bicubic interpolation")
+
+    monkeypatch.setattr(torch, "zeros", lambda *shape, device: None)  # most machines have no such device
+    monkeypatch.setattr(device, "distort", lambda images: images)
+    assert accelerator() == "mps"
+    monkeypatch.setattr(device, "distort", distort)
+    assert accelerator() == "cpu"
 
 
 def test_measuring_changes_neither_the_network_nor_the_random_numbers():

@@ -152,21 +152,25 @@ def test_settings_may_change_without_a_restart(copy_of_repository, small):
     assert headers[1:] == [["epoch", "train", "loss", "seconds"]] * len(changes)  # nothing is held out
 
 
-TOO_LATE = [  # a change of a setting, the cell that runs next, the cell that should run again
-    ("DATA = 'elsewhere'", "set-up", "Parse the IDX files"),
-    ("CLASS_NAMES = [*CLASS_NAMES, 'ten']", "set-up", "Parse the IDX files"),
-    ("VALIDATION = 0", "set-up", "Choose the device and the digits"),
-    ("LEARNING_RATE = 3e-3", "train", "Set up the run"),
+TOO_LATE = [  # a change of a setting, the cells that run next, the cell that should run again
+    ("DATA = 'elsewhere'", ["set-up"], "Parse the IDX files"),
+    ("CLASS_NAMES = [*CLASS_NAMES, 'ten']", ["set-up"], "Parse the IDX files"),
+    ("VALIDATION = 0", ["set-up"], "Choose the device and the digits"),
+    ("LEARNING_RATE = 3e-3", ["train"], "Set up the run"),
+    ("AFFINE = 0.1", ["train"], "Set up the run"),
+    ("EPOCHS = 5", ["check", "train"], "Set up the run"),
+    ("VALIDATION = 100", ["check", "device", "train"], "Set up the run"),
 ]
 
 
 def test_a_setting_changed_too_late_is_reported(copy_of_repository, small):
     def change(cells):
         new = cells[: tagged(cells, "train")]
-        for assignment, tag, _ in TOO_LATE:
-            name, source = assignment.split()[0], cells[tagged(cells, tag)].source
+        for assignment, tags, _ in TOO_LATE:
+            name, sources = assignment.split()[0], [cells[tagged(cells, tag)].source for tag in tags]
             new.append(nbformat.v4.new_code_cell(f"before = {name}; {assignment}"))
-            new.append(nbformat.v4.new_code_cell(source, metadata={"tags": ["raises-exception"]}))
+            new += [nbformat.v4.new_code_cell(source) for source in sources]
+            new[-1].metadata["tags"] = ["raises-exception"]
             new.append(nbformat.v4.new_code_cell(f"{name} = before"))
         return new
 

@@ -1,5 +1,7 @@
 """Telling digits from what is no digit: real digits are accepted, anything else is not."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -98,7 +100,19 @@ def test_training_the_judge_leaves_the_network_alone_and_repeats_bit_for_bit(tra
     assert roc_auc_score([1] * 2000 + [0] * 1000, judged[0]) > 0.8
 
 
-@pytest.mark.parametrize("images_of, outliers_of, drawn_of", [(2, 0, 0), (255, 30, 0), (600, 300, 100)])
+def test_without_outliers_the_judge_refuses_nothing_again(train_split):
+    images, labels = (part[:300] for part in train_split)
+    model = MNIST_CNN(0.13, 0.31)
+    untrained = copy.deepcopy(model.state_dict())
+    outliers = make_outliers(images, 100)
+    train_judge(model, images, labels, outliers)
+    assert not torch.equal(model.scores, untrained["scores"])
+    train_judge(model, images, labels, outliers[:0])
+    assert all(torch.equal(value, untrained[name]) for name, value in model.state_dict().items())
+    assert typicality(model, outliers).min() == 1
+
+
+@pytest.mark.parametrize("images_of, outliers_of, drawn_of", [(2, 1, 0), (255, 30, 0), (600, 300, 100)])
 def test_few_images_are_enough_to_run(images_of, outliers_of, drawn_of, train_split):
     images, labels = (part[:images_of] for part in train_split)
     model, outliers = MNIST_CNN(0.13, 0.31), make_outliers(images, outliers_of)

@@ -60,6 +60,16 @@ def test_only_whole_names_are_classes(tmp_path, test_split, model):
     (picture,), _ = read_pictures(model, str(tmp_path / "12" / "_DSC0001.png"))
     images, labels = labelled_digits([picture._replace(label="12")])
     assert labels.tolist() == [1, 2] and images.shape == (2, 1, 28, 28)
+    picture = picture._replace(reading=picture.reading._replace(lines=[picture.reading.digits[:1]]))
+    _, labels = labelled_digits([picture._replace(label="Ankle boot")], ["Bag", "Ankle boot"])
+    assert labels.tolist() == [1]
+
+
+@pytest.mark.parametrize("table", ["7.png;3\n8.png;1,2\n", "7.png\t3\n8.png\t1,2\n"])
+def test_the_tables_of_spreadsheets_in_other_countries(table, tmp_path):
+    (tmp_path / "labels.csv").write_text(table)
+    paths = [str(tmp_path / name) for name in ("7.png", "8.png")]
+    assert find_labels(paths, TEN)[0] == dict(zip(paths, ["3", "1,2"]))
 
 
 @pytest.mark.parametrize("content", [b"7.png\n", b"7.png,\n", b"\xff\xfe7\x00", b"7.png,\xe9\n"])
@@ -99,10 +109,13 @@ def test_idx_files_score_as_the_test_set(model, test_split, capsys):
 def test_idx_files_of_other_sizes(tmp_path, test_split, model):
     images, labels = (part[:20] for part in test_split)
     small = torch.nn.functional.interpolate(images.float(), (20, 20), mode="area").byte()
+    small[4] = 0  # without ink
     for name, values in (("own-images.idx3-ubyte", small[:, 0]), ("own-labels.idx1-ubyte", labels.byte())):
         (tmp_path / name).write_bytes(idx_bytes(values.numpy(), 0x08))
+    save(images[0, 0], tmp_path / "idx10.png")  # no file of labels
     pictures, _ = read_pictures(model, str(tmp_path))
-    assert len(pictures) == 20 and sum(picture.wrong for picture in pictures) <= 1
+    assert len(pictures) == 21 and sum(picture.wrong for picture in pictures) <= 2
+    assert [picture.wrong for picture in pictures if picture.path.endswith("ubyte 4")] == [True]
     with pytest.raises(FileNotFoundError):  # labels 0 to 9 are more than two classes
         read_pictures(model, str(tmp_path), class_names=["a", "b"])
 

@@ -62,9 +62,18 @@ training.adapt.__globals__.update(STEPS=20, POOL=1000, OUTLIERS=100)"""  # test_
 def test_playground_after_training(workspace):
     folder, trained = workspace
     (folder / "pictures" / "broken.png").write_bytes(b"\x89PNG\r\n")
-    edit(folder / "playground.ipynb", lambda cells: [nbformat.v4.new_code_cell(LEARN_LITTLE), *cells])
+
+    def change(cells):
+        digit = next(i for i, cell in enumerate(cells) if cell.source.startswith("INDEX = "))
+        cells[digit].source = 'INDEX, FILE = 2, "touching-digits.png"'
+        too_many = nbformat.v4.new_code_cell("INDEX = 5\n" + cells[digit + 1].source)
+        too_many.metadata["tags"] = ["raises-exception"]
+        return [nbformat.v4.new_code_cell(LEARN_LITTLE), *cells, too_many]
+
+    edit(folder / "playground.ipynb", change)
     settings = {"DATA": DATA, "PICTURES": "pictures", "ANSWERS": "a/b.csv", "MY_WEIGHTS": "mine/MY.pth"}
     executed = run_notebook.run(folder / "playground.ipynb", settings)
+    assert executed.cells.pop().outputs[0].evalue.startswith("expected INDEX below 5, the number of digits in ")
     check_clean(executed)
     assert "seven-on-lined-paper.jpg,7," in (folder / "a" / "b.csv").read_text(encoding="utf-8")
     assert "broken.png: expected a picture" in printed(executed)
@@ -110,7 +119,7 @@ def test_label_smoothing_keeps_the_training_loss_up(copy_of_repository, small):
     "settings, error, message",
     [
         ({"LEARNING_RATE": 1e30}, "FloatingPointError", "the loss is .* lower LEARNING_RATE, now 1e[+]30"),
-        ({"VALIDATION": 60000}, "ValueError", "expected at least one step, found 0 training digits"),
+        ({"VALIDATION": 60000}, "ValueError", "found 0, with 5,500 held out: lower VALIDATION"),
         ({"DATA": "nowhere"}, "FileNotFoundError", "train-images-idx3-ubyte"),
         ({"LOSS_PLOT": "workspace.ipynb/loss.png"}, "ValueError", "LOSS_PLOT: the folder of .* could not be created"),
         ({"CLASS_NAMES": ["0", "1"]}, "IDXError", "labels 0 to 1, found 0 to 9"),

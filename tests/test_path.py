@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mnist_cnn.handwriting.path import MARGIN, read_path, spans
+from mnist_cnn.handwriting.path import DIGIT, MARGIN, PROBABILITY, classify, read_path, spans
 from mnist_cnn.handwriting.reading import POOR, SLACK, Digit, Reading, sort_out
+from mnist_cnn.model import MNIST_CNN
 
 
 def test_parts_are_joined_if_they_are_not_broad_for_the_line_or_for_their_own_height():
@@ -12,6 +13,13 @@ def test_parts_are_joined_if_they_are_not_broad_for_the_line_or_for_their_own_he
     assert (0, 2) in spans([body, bar], 16)  # a broken 5: 30 wide and 26 high
     assert (0, 2) in spans([body, next_one], 40)
     assert (0, 2) not in spans([body, next_one], 16)
+
+
+def test_without_a_trained_judge_no_image_is_doubted():
+    image = torch.full((1, 28, 28), 255, dtype=torch.uint8)
+    answer = classify(MNIST_CNN(), {(0, 1): ((0, 0, 10, 20), image, False)}, 20)[0, 1]
+    expected = DIGIT + PROBABILITY * answer.probabilities.max().log().item()
+    assert answer.score == pytest.approx(expected) and answer.typicality == 1
 
 
 def sure(label, score, box=(0, 0, 9, 20)):

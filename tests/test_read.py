@@ -2,13 +2,17 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from mnist_cnn import read
+from mnist_cnn.model import MNIST_CNN
+from mnist_cnn.weights import save_weights
 from tests.drawings import draw
 from tests.helpers import PICTURES, ROOT
 
@@ -32,8 +36,32 @@ def test_the_command_line(tmp_path, weights, capsys):
     with open(tmp_path / "a.csv", encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows] == [PICTURES[names[0]], ""] and "expected" in rows[1]["problem"]
+    assert read.main([*arguments[1:3], "--csv", str(tmp_path / "no folder" / "a.csv"), *committed]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["text"] == PICTURES[names[0]] and "no folder" in err  # the answers are not lost
     assert read.main([str(tmp_path / "nowhere")]) == 1
     assert "no picture" in capsys.readouterr().err
+
+
+def test_other_signs_have_names(tmp_path, capsys):
+    Image.fromarray(np.uint8(255 - 255 * draw(5, 80, 80, 56, 6))).save(tmp_path / "five.png")
+    save_weights(MNIST_CNN(0.13, 0.31, classes=3), tmp_path / "abc.pth")
+    arguments = [str(tmp_path / "five.png"), "--weights", str(tmp_path / "abc.pth")]
+    assert read.main(arguments) == 1
+    assert "abc.pth has 3 classes: --names expects as many" in capsys.readouterr().err
+    assert read.main([*arguments, "--names", "alpha,beta,gamma"]) == 0
+    assert capsys.readouterr().out.split(": ")[1][:4] in ("alph", "beta", "gamm")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
+def test_a_file_name_that_is_no_text(tmp_path):
+    path = os.fsencode(tmp_path) + b"/\xff.png"
+    with open(path, "wb") as file:
+        Image.fromarray(np.uint8(255 - 255 * draw(5, 80, 80, 56, 6))).save(file, "PNG")
+    command = [sys.executable, "-m", "mnist_cnn.read", str(tmp_path)]
+    for more in ([], ["--json"]):
+        done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0 and "5" in done.stdout and done.stderr == ""
 
 
 def test_the_command_runs_as_a_module(tmp_path):

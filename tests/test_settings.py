@@ -36,7 +36,8 @@ WRONG = {
     "PICTURES": [None, ""],
     **{key: [None, -1, 0.5, "many"] for key in ["DRAWN", "NON_DIGITS", "STRINGS"]},
     **{key: [None, 3, " "] for key in ["ANSWERS", "MY_WEIGHTS"]},
-    **{key: [None, 1, ""] for key in ["WEIGHTS", "LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT"]},
+    "WEIGHTS": [None, 1, ""],
+    **{key: [None, 1, "", "a.pdf"] for key in ["LOSS_PLOT", "CONFUSION_PLOT", "PREDICTIONS_PLOT", "GRAPH_PLOT"]},
 }
 
 

@@ -221,6 +221,28 @@ def test_finger_on_a_phone(address, open_page):
     assert page.evaluate("scrollY") == 0  # the finger draws, the page does not scroll
 
 
+def test_the_stylus_draws_although_the_palm_came_first(address, open_page):
+    page = open_page(address)
+    page.evaluate("""() => {
+        const canvas = document.querySelector("canvas");
+        const box = canvas.getBoundingClientRect();
+        let captured = null; // there are no such pointers
+        canvas.setPointerCapture = (id) => (captured = id);
+        canvas.hasPointerCapture = (id) => id === captured;
+        const send = (type, pointerId, pointerType, x, y) => {
+            const place = { clientX: box.x + x, clientY: box.y + y };
+            canvas.dispatchEvent(new PointerEvent(type, { pointerId, pointerType, ...place }));
+        };
+        send("pointerdown", 1, "touch", 200, 240);
+        send("pointerdown", 2, "pen", 160, 60);
+        send("pointermove", 1, "touch", 240, 200);
+        send("pointermove", 2, "pen", 160, 200);
+        send("pointerdown", 3, "touch", 220, 220);
+        send("pointermove", 2, "pen", 160, 220);
+    }""")
+    assert answer(page).startswith("1, ")
+
+
 def test_the_page_follows_the_systems_colour_scheme(address, open_page):
     page = open_page(address, color_scheme="dark")
     colours = """[".mnist-sketchpad", "body"].map((name) =>

@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 
 from mnist_cnn.handwriting import center, to_mnist
+from mnist_cnn.handwriting.convert import with_pen
 from mnist_cnn.model import predict
 from tests.drawings import draw, photograph
 
@@ -44,6 +45,7 @@ def test_the_same_drawing_in_every_form_gives_the_same_digit():
         "black on transparent": clear,
         "white on transparent, first": np.dstack([clear[..., :3] + 255, clear[..., 3]]).transpose(2, 0, 1),
         "grey and opacity": np.dstack([np.zeros_like(grey), 255 - grey]),
+        "black on transparent, 8 bits in 16": clear.astype(np.uint16),
         "not contiguous": np.repeat(grey, 2, axis=1)[:, ::2],
     }
     for name, form in forms.items():
@@ -51,6 +53,14 @@ def test_the_same_drawing_in_every_form_gives_the_same_digit():
         assert out.shape == (1, 28, 28) and out.dtype == torch.uint8
         assert close(out, expected, 3), name
     assert close(to_mnist(ink > 0.5), to_mnist(np.uint8(255 * (ink > 0.5))), 0)
+
+
+@pytest.mark.parametrize("side, scale", [(100, 3), (2000, 1)])
+def test_only_small_ink_is_made_finer(side, scale):
+    """A table as large as the page, around digits of 30 pixels, would take gigabytes."""
+    table = np.zeros((side, side), np.float32)
+    table[[5, -5]] = table[:, [5, -5]] = 1
+    assert with_pen(table, 30).shape == (scale * side, scale * side)
 
 
 def test_the_input_is_not_changed():

@@ -225,8 +225,8 @@ class TestReplacing:
     labels = torch.tensor([0] * 10 + [1] * 20 + [2] * 70)
     images = torch.zeros(100, 1, 28, 28, dtype=torch.uint8)
 
-    def replace(self, path, answer, classes=3):
-        model = MNIST_CNN(classes=classes)
+    def replace(self, path, answer, classes=3, mean=0.13):
+        model = MNIST_CNN(mean, classes=classes)
         for parameter in model.parameters():
             parameter.data.zero_()
         model.layers[-1].bias.data[answer] = 1
@@ -273,6 +273,17 @@ class TestReplacing:
         before = path.read_bytes()
         assert self.replace(path, 2) == f"{path}: saved, 30 wrong of 100; the replaced file is kept as {kept}"
         assert kept.read_bytes() == before
+
+    def test_weights_for_other_data_are_not_compared_and_none_is_lost(self, tmp_path):
+        path = tmp_path / "a.pth"
+        written = []
+        for classes, mean in [(3, 0.13), (26, 0.13), (3, 0.13), (3, 0.19), (3, 0.135)]:
+            self.replace(path, 2, classes, mean)
+            written.append(path.read_bytes())
+        kept = [tmp_path / f"a-replaced{number}.pth" for number in ("", "-2", "-3", "-4")]
+        assert [each.read_bytes() for each in kept] == written[:-1]
+        self.replace(path, 0, 3, 0.13)  # the one before is better, but as good as the first
+        assert len(os.listdir(tmp_path)) == 5
 
     def test_weights_that_cannot_be_saved_replace_nothing(self, tmp_path):
         path = tmp_path / "a.pth"

@@ -109,8 +109,8 @@ def main():
         run(arguments.notebook, dict(arguments.settings), echo=True)
     except CellExecutionError as error:
         sys.exit(f"{error}\n{arguments.notebook}: a cell failed; the notebook is unchanged")
-    except RuntimeError:  # nbclient raises it if the kernel dies
-        sys.exit(f"{arguments.notebook}: the kernel died, perhaps out of memory; the notebook is unchanged")
+    except RuntimeError as error:  # the kernel dies, or never answers
+        sys.exit(f"{arguments.notebook}: the kernel died, perhaps out of memory; the notebook is unchanged ({error})")
     except (OSError, ValueError) as error:  # full disk, unknown setting, missing notebook
         sys.exit(str(error))
 

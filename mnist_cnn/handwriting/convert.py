@@ -17,6 +17,7 @@ from mnist_cnn.handwriting.pieces import digit_alone, without_frames
 TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stretched
 ASPECT = 0.7  # width / height of most digits
 SIDE = 384  # larger pictures are averaged down to this: fine enough for a digit a tenth as high as the picture
+MOST = 2**23  # pixels of a piece of ink that is made finer
 FINE, FINEST = 80, 16  # stroke widths are measured at so many pixels for a digit, or that many for a pixel
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
 SHARP = 3  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
@@ -106,12 +107,14 @@ def _reduced(pixels, side):
             f"expected {pixels.dtype} pixels from 0 to {full}, found {low:.6g} to {high:.6g}: divide floating-point "
             "pixels by 255, or pass uint8"
         )
+    if full == 65535 and high <= 255:
+        full = 255  # 8-bit values stored in 16 bits
     step = math.ceil(max(pixels.shape[:2]) / side)
     means = block_means(pixels, step) / full
     if pixels.shape[2] in (2, 4):
         opaque = lambda part: part[..., :-1] * part[..., -1:].astype(np.float32)
         means[..., :-1] = block_means(pixels, step, opaque) / full**2
-    return means * 257 if full == 65535 and high <= 255 else means  # 8-bit values stored in 16 bits
+    return means
 
 
 def _on_paper(colours):
@@ -162,7 +165,8 @@ def with_pen(ink, length):
     ink: array, float32 (H, W), 0 to 1; length: of the digit, in its pixels.
     Returns a tensor, finer if it has few pixels.
     """
-    ink, scale = torch.from_numpy(ink), min(math.ceil(FINE / length), FINEST)
+    ink = torch.from_numpy(ink)
+    scale = max(1, min(math.ceil(FINE / length), FINEST, math.isqrt(MOST // ink.numel())))
     fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
     unit = scale * length / FIT
     mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))

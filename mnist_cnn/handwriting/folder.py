@@ -29,7 +29,7 @@ from mnist_cnn.idx import read_idx
 MANY = 25  # from this many files on, progress is shown
 SIDE = 130  # pixels: a thumbnail has less than twice as many a side
 PROBLEMS = 10  # at most so many are printed
-IDX = r"images([-.])idx3"  # in the name of a file of images; that of their labels has "labels" and "idx1"
+IDX, LABELS = r"images([-.])idx3", r"labels[-.]idx1"  # in the names of a file of images and that of their labels
 
 
 class Picture(NamedTuple):
@@ -81,7 +81,7 @@ def read_pictures(model, *places, class_names="0123456789", messages=None):
         print(f"... and {len(problems) - PROBLEMS:,} more of {len(paths):,} files could not be read", file=messages)
     if not pictures:
         raise FileNotFoundError(
-            f"no picture of a digit at {', '.join(places)}: set PICTURES to the folder or files of yours"
+            f"no picture of a digit at {', '.join(map(str, places))}: set PICTURES to the folder or files of yours"
         )
     labels, source = find_labels([picture.path for picture in pictures if picture.label is None], class_names)
     pictures = [picture._replace(label=labels.get(picture.path, picture.label)) for picture in pictures]
@@ -102,7 +102,7 @@ def _read(model, path, class_names):
     """The pictures in a file: a list of Picture."""
     if path.endswith(".json"):
         return list(_drawings(model, path, class_names))
-    if re.search(IDX, path):
+    if re.search(IDX, os.path.basename(path)):
         return list(_idx_images(model, path, class_names))
     pixels = read_picture(path)
     reading = read_numbers(model, pixels, class_names)
@@ -137,19 +137,26 @@ def _idx_images(model, path, class_names):
             f"{labels.shape} up to {labels.max(initial=0)}"
         )
     _, height, width = images.shape
-    convert = (lambda image: torch.from_numpy(image[None])) if (height, width) == (28, 28) else to_mnist
-    candidates = {k: ((0, 0, width, height), convert(image), False) for k, image in enumerate(images)}
+    candidates = {k: ((0, 0, width, height), _as_in_mnist(image), False) for k, image in enumerate(images)}
     for k, digit in classify(model, candidates, height).items():
         reading = sort_out([[digit]], class_names)
         yield Picture(f"{path} {k}", thumbnail(images[k]), (width, height), reading, class_names[labels[k]])
+
+
+def _as_in_mnist(image):
+    """An image uint8 (H, W) as uint8 (1, 28, 28): blank if no digit is found in it, which counts as a mistake."""
+    try:
+        return torch.from_numpy(image[None]) if image.shape == (28, 28) else to_mnist(image)
+    except ValueError:
+        return torch.zeros(1, 28, 28, dtype=torch.uint8)
 
 
 def labelled_digits(pictures, class_names="0123456789"):
     """The digits of pictures that have as many digits as their label: uint8 (N, 1, 28, 28) and int64 (N,)."""
     images, labels, class_names = [torch.zeros(0, 1, 28, 28, dtype=torch.uint8)], [], list(class_names)
     for picture in pictures:
-        label = "".join((picture.label or "").split())
-        names = [label] if label in class_names else list(label)
+        label = picture.label or ""
+        names = [label] if label in class_names else list("".join(label.split()))
         if len(names) == len(picture.reading.digits) and set(names) <= set(class_names):
             images += [digit.image[None] for digit in picture.reading.digits]
             labels += [class_names.index(name) for name in names]
@@ -165,7 +172,8 @@ def _find(place, class_names):
     inside = lambda path: sorted(glob(os.path.join(escape(path), "*")))
     is_class = lambda path: os.path.basename(path) in class_names and os.path.isdir(path)
     found = [file for path in found for file in (inside(path) if is_class(path) else [path])]
-    return [path for path in found if os.path.basename(path) != TABLE and "idx1" not in os.path.basename(path)]
+    skipped = lambda name: name == TABLE or re.search(LABELS, name)
+    return [path for path in found if not skipped(os.path.basename(path))]
 
 
 def thumbnail(picture, side=SIDE):

@@ -1,6 +1,7 @@
 """Find the labels of one's own pictures: in a table, in the names of the folders, or in the names of the files."""
 
 import csv
+import io
 import os
 import re
 from pathlib import Path
@@ -35,9 +36,12 @@ def _rows(table):
     """The path and the label of each row of a table."""
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+            text = file.read()
+        delimiter = max(",;\t", key=text.count)  # spreadsheets write semicolons in many countries
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = [[cell.strip() for cell in row] for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table}: expected a table in UTF-8, found another file ({error}): save it as CSV") from None
+        raise ValueError(f"{table}: expected a table in UTF-8, found another ({error}): save it as CSV UTF-8") from None
     for number, row in enumerate(rows, 1):
         if len(row) < 2 or not row[1]:
             raise ValueError(f"{table}: expected the name of a file and a label in row {number}, found {row}")

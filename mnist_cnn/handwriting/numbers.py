@@ -99,7 +99,7 @@ def _inked(piece, height):
     padded = np.pad(piece.ink, wide)
     ink = with_pen(padded, height)
     ink = F.interpolate(ink[None, None], padded.shape, mode="area")[0, 0].numpy()
-    return _trimmed(piece.top - wide, piece.left - wide, ink, 0.0) or piece
+    return _trimmed(piece.top - wide, piece.left - wide, ink, 0.0)
 
 
 def _trimmed(top, left, ink, trace=0.3):

@@ -243,7 +243,11 @@ function listenToPointer(paper, drawing, refresh) {
     return [along(clientX, box.left, box.width, WIDTH), along(clientY, box.top, box.height, HEIGHT)];
   };
   paper.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || paper.hasPointerCapture(drawing.pointer)) return; // no palm draws beside the stylus
+    if (event.button !== 0) return;
+    if (paper.hasPointerCapture(drawing.pointer)) {
+      if (event.pointerType !== "pen") return; // no palm draws beside the stylus
+      drawing.undo(); // what the palm drew before
+    }
     event.preventDefault(); // no text gets selected, and a notebook does not take the focus
     paper.focus({ preventScroll: true });
     paper.setPointerCapture(event.pointerId);

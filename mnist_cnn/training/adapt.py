@@ -44,7 +44,7 @@ def adapt(model, images, labels, seed=0, rehearsal=None, judge=True):
         torch.manual_seed(seed)
         if rehearsal is None:
             rehearsal, _ = load_split(DATASET, "train")
-        rehearsal = rehearsal[torch.randperm(len(rehearsal))[:POOL]]
+        rehearsal = rehearsal[torch.randperm(len(rehearsal))[:POOL]].cpu()
         model.layers.load_state_dict(_train_further(model, model.layers, images, labels, rehearsal))
         if judge and model.scores.any():  # it was trained
             pool = torch.cat([rehearsal, make_outliers(rehearsal, OUTLIERS, seed)])

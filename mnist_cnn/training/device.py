@@ -1,5 +1,6 @@
 """Faster training on a CPU or a CUDA GPU, where PyTorch's defaults are slow for a small network."""
 
+import contextlib
 import ctypes
 import statistics
 import sys
@@ -7,7 +8,20 @@ import time
 
 import torch
 
+from mnist_cnn.training.augment import distort
+
 ALL_THREADS = torch.get_num_threads()  # at the start of the process
+
+
+def accelerator():
+    """Return the type of the fastest device that can train: "cuda", "mps" or "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    with contextlib.suppress(RuntimeError):  # older releases cannot distort images on MPS
+        if torch.backends.mps.is_available():
+            distort(torch.zeros(1, 1, 28, 28, device="mps"))
+            return "mps"
+    return "cpu"
 
 
 def has_bfloat16():

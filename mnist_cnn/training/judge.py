@@ -21,9 +21,14 @@ def train_judge(model, images, labels, outliers, drawn=None, seed=0):
 
     model: MNIST_CNN on any device. Only its `judge` and its `scores` are changed, at the end.
     images: uint8 (N, 1, 28, 28), N from 2; labels: int64 (N,); outliers: uint8 (M, 1, 28, 28), see outliers.py.
+        Without outliers, the judge is reset: every image is typical.
     drawn: (images, labels) of digits that are trained on, too, but never held out; see drawn_digits.py.
     """
     device, classes = model.mean.device, model.layers[-1].out_features
+    if len(outliers) == 0:
+        model.judge.load_state_dict(MNIST_CNN(model.mean, model.std, classes).judge.state_dict())
+        model.scores.zero_()
+        return
     more_images, more_labels = drawn or (images[:0], labels[:0])
     images, labels, more_images, more_labels, outliers = (
         tensor.to(device) for tensor in (images, labels, more_images, more_labels, outliers)

@@ -22,10 +22,14 @@ KEPT = 0.25  # share of the cuts that is trained on: neighbours are much alike
 def train_splitter(model, cuts, answers, seed=0):
     """Train the splitter of a model. Only `model.splitter` is changed, at the end.
 
-    model: MNIST_CNN on any device; cuts, answers: as `make_cuts` returns them, at least one.
+    model: MNIST_CNN on any device; cuts, answers: as `make_cuts` returns them. Without cuts, the splitter is reset:
+        nothing is cut.
     """
     torch.manual_seed(seed)
     network = MNIST_CNN(model.mean, model.std, classes=2)
+    if len(cuts) == 0:
+        model.splitter.load_state_dict(network.splitter.state_dict())
+        return
     network = fit(network, *(part.to(model.mean.device) for part in (cuts, answers)))
     model.splitter.load_state_dict(network.layers.state_dict())
 

@@ -33,13 +33,14 @@ def main():
     parser.add_argument("parts", nargs="*", choices=PARTS, help="default: all")
     parser.add_argument("--scale", type=float, help="share of the kills, inputs, images, epochs and modules")
     arguments = parser.parse_args()
-    for part in arguments.parts or [part for part in PARTS if not arguments.scale or part != "versions"]:
+    recorded = arguments.scale is None
+    for part in arguments.parts or [part for part in PARTS if recorded or part != "versions"]:
         print(f"{part} ...", flush=True)
         lines = []
-        for line in PARTS[part](arguments.scale) if arguments.scale else PARTS[part]():
+        for line in PARTS[part]() if recorded or part == "versions" else PARTS[part](arguments.scale):
             print(line, flush=True)
             lines.append(line)
-            if not arguments.scale:
+            if recorded:
                 record(part, lines)  # what is done is kept if the rest is stopped
 
 

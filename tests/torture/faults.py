@@ -1,6 +1,6 @@
 """Kill runs of workspace.ipynb, or run it on a full or read-only disk. Old files must stay intact.
 
-python -m tests.torture.faults
+python -m tests.torture faults
 """
 
 import contextlib
@@ -197,7 +197,3 @@ def run(scale=1.0):
     with tempfile.TemporaryDirectory() as folder:
         settings = few_digits(Path(folder)) | {"EPOCHS": 1}
         return [kills(settings, max(1, round(100 * scale))), disks(settings)]
-
-
-if __name__ == "__main__":
-    print(*run(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0), sep="\n")

@@ -1,10 +1,9 @@
 """Memory use of the notebook with large data sets and many epochs.
 
-python -m tests.torture.large
+python -m tests.torture large
 """
 
 import re
-import sys
 import tempfile
 import threading
 import time
@@ -86,7 +85,3 @@ def many_epochs(epochs):
 def run(scale=1.0):
     """500,000 images; 1,000 epochs. Returns lines for the record."""
     return [large(max(20_000, round(500_000 * scale))), many_epochs(max(200, round(1000 * scale)))]
-
-
-if __name__ == "__main__":
-    print(*run(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0), sep="\n")

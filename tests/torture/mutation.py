@@ -1,7 +1,7 @@
 """Mutation testing: which small changes of the code do the tests notice?
 
-python -m tests.torture.mutation       # an hour
-python -m tests.torture.mutation 0.1   # the first module only
+python -m tests.torture mutation               # an hour
+python -m tests.torture mutation --scale 0.1   # the first module only
 
 mutmut changes one operator, number, string or argument at a time, in every function of the modules below, and runs the
 tests that call this function. A mutant is killed if a test fails. torture-faults/mutants.txt then lists the survivors,
@@ -172,7 +172,3 @@ def run(scale=1.0):
     lines.insert(0, f"`make mutation` with {mutmut}: {score}, see [mutants.md](mutants.md).")
     lines.append(f"Changes by hand that mutmut does not make: {changes - len(survivors)} of {changes} killed.")
     return lines
-
-
-if __name__ == "__main__":
-    print(*run(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0), sep="\n")
