@@ -41,7 +41,7 @@ def main(arguments=None):
     counts = labels.bincount(minlength=len(names)).tolist()
     if few := [f"{ENOUGH - count} of {name}" for name, count in zip(names, counts) if count < ENOUGH]:
         print(f"More examples would help: {', '.join(few)}")
-    print(f'To use it: python -m mnist_cnn.read PICTURES --weights "{options.weights}" --names "{",".join(names)}"')
+    print(f'To use it: python -m mnist_cnn.read PICTURES --weights "{options.weights}" --names="{",".join(names)}"')
     print(
         f"In the playground, set WEIGHTS = {options.weights!r} and CLASS_NAMES = {names}, and run the cells up to "
         "'Load the network', 'Read your handwriting' and 'Draw a number'; the others need test digits"
@@ -70,4 +70,5 @@ def _load(folder, names):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of classes that the terminal or the pipe cannot encode
     sys.exit(main())

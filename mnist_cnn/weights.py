@@ -39,9 +39,11 @@ def replace_weights(model, path, images, labels):
     """Save the model's weights to `path`, and compare them with those that they replace.
 
     Both are compared by their mistakes on images (N, 1, 28, 28) with labels int64 (N,). Replaced weights that are
-    better, or cannot be compared because they are for other data, are kept as NAME-replaced.pth, unless this file
-    already holds better ones. Returns a sentence for the user. Raises as `save_weights` does.
+    better are kept as NAME-replaced.pth, unless this file already holds better ones. A file that cannot be compared,
+    because it is damaged or for other data, is kept, too, with a number in its name if there is another one.
+    Returns a sentence for the user. Raises as `save_weights` and `predict` do.
     """
+    predict(model, images[:1])
     path = Path(path).expanduser()
     kept = path.with_stem(f"{path.stem}-replaced")
     new, old, older = (_mistakes(weights, model, images, labels) for weights in (model, path, kept))
@@ -64,7 +66,7 @@ def replace_weights(model, path, images, labels):
 
 
 def _mistakes(weights, model, images, labels):
-    """The number of mistakes of a network, or of a file of weights. None if it is for other data than `model`."""
+    """The number of mistakes of a network, or of a file of weights; None if it is not one for the data of `model`."""
     try:
         other = weights if isinstance(weights, torch.nn.Module) else load_weights(weights)
         predicted, probabilities = predict(other, images)

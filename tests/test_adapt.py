@@ -193,7 +193,7 @@ def test_other_signs_from_the_command_line(tmp_path, capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert int(out.split()[0]) <= 4 and "of 36 that were held out" in out
     assert "More examples would help: 18 of A, 18 of B, 18 of C" in out and "CLASS_NAMES = ['A', 'B', 'C']" in out
-    assert '--names "A,B,C"' in out
+    assert '--names="A,B,C"' in out
     assert "note.txt: expected a picture" in err and "DS_Store" not in err
     assert wrong(load_weights(tmp_path / "ABC.pth"), images[:36], labels[:36]) <= 1
     (tmp_path / "empty").mkdir()

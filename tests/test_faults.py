@@ -102,8 +102,9 @@ def before_training(cells, *sources):
 
 
 def test_the_training_may_be_stopped_at_any_time_and_continued(copy_of_repository, small):
+    steps = nbformat.v4.new_code_cell('print(f"steps taken: {scheduler.last_epoch} of {steps}")')
     change = lambda cells: before_training(
-        cells,
+        [*cells, steps],
         "update_average = stop_after(1, original_update)",
         "update_average = stop_after(batches // 2, original_update)",
         "update_average, evaluate = original_update, stop_after(1, original_evaluate)",
@@ -114,7 +115,8 @@ def test_the_training_may_be_stopped_at_any_time_and_continued(copy_of_repositor
     before = (folder / "MNIST-MODEL.pth").read_bytes()
     executed = run_notebook.run(edit(folder / "workspace.ipynb", change), {**small, "EPOCHS": 4, "BATCH_SIZE": 64})
     check_clean(executed)
-    assert re.findall(r"Stopped in epoch (\d)", printed(executed)) == ["1", "1", "1", "2"]
+    assert re.findall(r"Stopped in epoch (\d)", printed(executed)) == ["1", "1", "1", "3"]
+    assert "steps taken: 312 of 312" in printed(executed)
     assert re.findall(r"^ +(\d) +\d\.\d{4} .*%", printed(executed), re.MULTILINE) == ["1", "2", "3", "4"]
     assert wrong(executed) < 1000
     assert (folder / "MNIST-MODEL.pth").read_bytes() != before

@@ -73,7 +73,7 @@ def test_playground_after_training(workspace):
     edit(folder / "playground.ipynb", change)
     settings = {"DATA": DATA, "PICTURES": "pictures", "ANSWERS": "a/b.csv", "MY_WEIGHTS": "mine/MY.pth"}
     executed = run_notebook.run(folder / "playground.ipynb", settings)
-    assert executed.cells.pop().outputs[0].evalue.startswith("expected INDEX below 5, the number of digits in ")
+    assert executed.cells.pop().outputs[0].evalue.startswith("expected a picture in PICTURES with more than 5 digits")
     check_clean(executed)
     assert "seven-on-lined-paper.jpg,7," in (folder / "a" / "b.csv").read_text(encoding="utf-8")
     assert "broken.png: expected a picture" in printed(executed)

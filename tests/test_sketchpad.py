@@ -226,7 +226,7 @@ def test_the_stylus_draws_although_the_palm_came_first(address, open_page):
     page.evaluate("""() => {
         const canvas = document.querySelector("canvas");
         const box = canvas.getBoundingClientRect();
-        let captured = null; // there are no such pointers
+        let captured = 0; // there are no such pointers
         canvas.setPointerCapture = (id) => (captured = id);
         canvas.hasPointerCapture = (id) => id === captured;
         const send = (type, pointerId, pointerType, x, y) => {

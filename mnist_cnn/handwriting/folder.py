@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from mnist_cnn import files
-from mnist_cnn.handwriting.convert import to_mnist
+from mnist_cnn.handwriting.convert import pixels_of, to_mnist
 from mnist_cnn.handwriting.labels import TABLE, find_labels
 from mnist_cnn.handwriting.numbers import read_numbers
 from mnist_cnn.handwriting.paper import block_means
@@ -130,7 +130,8 @@ def _drawings(model, path, class_names):
 
 def _idx_images(model, path, class_names):
     """Each image of an IDX file, with its label from the file beside it. Of 28x28 pixels, it is in MNIST's format."""
-    images, labels = read_idx(path), read_idx(re.sub(IDX, r"labels\1idx1", path))
+    beside = os.path.join(os.path.dirname(path), re.sub(IDX, r"labels\1idx1", os.path.basename(path)))
+    images, labels = read_idx(path), read_idx(beside)
     if images.ndim != 3 or labels.shape != images.shape[:1] or not labels.max(initial=0) < len(class_names):
         raise ValueError(
             f"{path}: expected images (N, H, W) and N labels below {len(class_names)}, found {images.shape} and "
@@ -139,14 +140,17 @@ def _idx_images(model, path, class_names):
     _, height, width = images.shape
     candidates = {k: ((0, 0, width, height), _as_in_mnist(image), False) for k, image in enumerate(images)}
     for k, digit in classify(model, candidates, height).items():
-        reading = sort_out([[digit]], class_names)
+        reading = sort_out([[digit]], class_names) if digit.image.any() else Reading([], [], class_names)
         yield Picture(f"{path} {k}", thumbnail(images[k]), (width, height), reading, class_names[labels[k]])
 
 
 def _as_in_mnist(image):
-    """An image uint8 (H, W) as uint8 (1, 28, 28): blank if no digit is found in it, which counts as a mistake."""
+    """An image uint8 (H, W) as uint8 (1, 28, 28), blank if no digit is found in it."""
+    if image.shape == (28, 28):
+        return torch.from_numpy(image[None])
+    pixels_of(image)  # raises ValueError for images that are too small
     try:
-        return torch.from_numpy(image[None]) if image.shape == (28, 28) else to_mnist(image)
+        return to_mnist(image)
     except ValueError:
         return torch.zeros(1, 28, 28, dtype=torch.uint8)
 
@@ -184,7 +188,8 @@ def thumbnail(picture, side=SIDE):
     """
     picture = np.atleast_3d(picture)
     means = block_means(picture, max(1, max(picture.shape[:2]) // side))
-    tones = (means * (16 / np.iinfo(picture.dtype).max)).round()
+    full = 255 if picture.max() <= 255 else np.iinfo(picture.dtype).max  # 8-bit values may be stored in 16 bits
+    tones = (means * (16 / full)).round()
     small = (16 * tones).clip(0, 255).astype(np.uint8)
     return small[..., [0, 0, 0, 1][: small.shape[2] + 2]] if small.shape[2] < 3 else small
 

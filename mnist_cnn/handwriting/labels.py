@@ -37,7 +37,7 @@ def _rows(table):
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
             text = file.read()
-        delimiter = max(",;\t", key=text.count)  # spreadsheets write semicolons in many countries
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)  # spreadsheets write semicolons in many countries
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         rows = [[cell.strip() for cell in row] for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
