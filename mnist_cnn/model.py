@@ -55,7 +55,7 @@ class MNIST_CNN(nn.Module):
 
 
 def _helper(layers, outputs):
-    """A copy of the layers with so many outputs. Its weights are buffers, and zero, but for a bias."""
+    """A copy of the layers with so many outputs. Its weights are buffers. All are zero, except one bias."""
     helper, last = copy.deepcopy(layers), layers[-1]
     if not isinstance(last, nn.Linear):
         raise ValueError(f"expected nn.Linear as the last layer, which returns the logits, found {last}")

@@ -78,6 +78,7 @@ def test_the_loss_is_judged_after_100_steps_that_can_have_moved_the_weights(step
         ([60, 40], 61, False),  # 60 and 2
         ([60, 40], 63, True),
         ([97, 3], 97, False),
+        ([100], 100, False),  # one class alone cannot be beaten
     ],
 )
 def test_predictions_must_be_clearly_better_than_the_most_frequent_class(counts, right, better):

@@ -25,8 +25,7 @@ def check_loss(loss, labels, scheduler, smoothing=0.0):
     moved = lr * sum(map(factor, range(steps)))  # about how far AdamW can have moved a weight
     if steps < 100 or (moved <= 0.1 and factor(steps) > 0):
         return
-    smoothed = lambda shares: (1 - smoothing) * shares + smoothing / len(shares)
-    entropy = lambda shares: -smoothed(shares).xlogy(smoothed(shares)).sum().item()
+    entropy = lambda shares: torch.special.entr((1 - smoothing) * shares + smoothing / len(shares)).sum().item()
     frequencies = labels.bincount().cpu() / len(labels)
     guessing, perfection = map(entropy, (frequencies, torch.eye(len(frequencies))[0]))
     if loss > guessing - MARGIN * (guessing - perfection):
