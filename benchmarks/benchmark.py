@@ -6,8 +6,8 @@
 Linux and macOS only: Windows does not report the memory of a process that has ended.
 
 The first three seeds are timed: nothing else should run then. Every finished run is appended to runs.jsonl. results.md
-and results.png show the runs of this machine and this code. A run of the notebook executes the notebook's own cells in a
-fresh kernel, with the settings below replaced.
+and results.png show the runs of this machine and this code. A run of the notebook executes the notebook's own cells in
+a fresh kernel, with the settings below replaced.
 """
 
 import ast

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_cnn.handwriting.pieces import find_pieces, text_lines, without_frames
+from mnist_cnn.handwriting.pieces import Piece, find_pieces, is_slight, text_lines, without_frames
 
 
 def test_frames_are_removed_but_not_the_loop_of_a_digit():
@@ -100,3 +100,19 @@ def test_low_pieces_belong_to_a_line_of_text_only_if_they_do_not_make_it_higher(
         mask[26:38, left : left + 12] = True  # print above
     mask[46:56, 60:90] = True  # the bar of a 5
     assert [len(line) for line in text_lines(*find_pieces(mask.astype(np.float32), mask))] == [4]
+
+
+@pytest.mark.parametrize("rise, slight", [(0, True), (60, True), (300, False)])
+def test_an_underline_is_slight_unless_it_is_steep(rise, slight):
+    line = np.zeros((rise + 6, 300), np.float32)
+    for column in range(1, 299):  # the frame of a piece may be empty
+        line[rise * column // 300 :, column][:5] = 1
+    assert is_slight(Piece(0, 0, line), 60) == slight
+
+
+def test_the_outline_of_a_sheet_is_no_stroke():
+    mask = np.zeros((300, 300), bool)
+    for k in range(8):
+        mask[130:170, 60 + 25 * k : 67 + 25 * k] = True
+    mask[20:280, 20:24] = mask[20:24, 20:280] = True  # two sides of it
+    assert len(find_pieces(np.float32(mask), mask)[0]) == 8

@@ -91,6 +91,13 @@ def test_a_sign_beside_digits_is_marked(address, open_page):
     assert page.locator(".pad-digits button").nth(1).inner_text().endswith("?")
 
 
+def test_a_line_much_longer_than_the_digits_is_no_one(model, address, open_page):
+    digits = [500 * (stroke / 2 + [0.1, 0.25]) for stroke in beside_each_other(3, 7)]
+    strokes = [stroke.tolist() for stroke in [*digits, np.array([[900, 100], [900, 400]])]]
+    assert open_page(address).evaluate(f"(strokes) => {PAD}.words({PAD}.read(strokes))", strokes) == "37"
+    assert read_strokes(model, strokes).text == "37"
+
+
 def test_dots_are_not_read(model, address, open_page):
     page = open_page(address)
     draw(page, [[(0.5, 0.5)]])

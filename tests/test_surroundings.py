@@ -54,6 +54,24 @@ def test_marks_around_a_digit_are_left_out(model, test_split):
     assert max(wrong.values()) <= 0.15 * 60, wrong
 
 
+@pytest.mark.parametrize("degrees", [-5, 5])
+def test_a_number_that_slopes_with_its_underline(degrees, model, test_split):
+    for start in (200, 300):
+        ink, text = page_of(test_split, 1, 60, start)
+        ink = np.pad(ink, 60)
+        stroke(ink, [(60, 148), (ink.shape[1] - 60, 148)], 5)
+        page = ndimage.rotate(ink, degrees, order=1).clip(0, 1)
+        assert texts(model, [np.uint8(235 - 190 * page)]) == [text]
+
+
+@pytest.mark.parametrize("x", [15, -15])
+def test_a_line_much_longer_than_the_digits_is_no_one(x, model, test_split):
+    ink, text = page_of(test_split, 1, 60)
+    ink = np.pad(ink, 60)
+    stroke(ink, [(x % ink.shape[1], 50), (x % ink.shape[1], 160)], 6)
+    assert texts(model, [np.uint8(235 - 190 * ink)]) == [text]
+
+
 @pytest.mark.parametrize("paper", ["ruled", "squared"])
 def test_printed_lines_are_not_read(paper, model, test_split):
     found, expected = [], []

@@ -13,7 +13,7 @@ from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import ink_of
 from mnist_cnn.handwriting.paper import SMALL, between_bars, reaches_all_sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
-from mnist_cnn.handwriting.pieces import SLIGHT, Piece, find_pieces, text_lines, without_frames
+from mnist_cnn.handwriting.pieces import Piece, find_pieces, is_slight, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
@@ -112,7 +112,7 @@ def _trimmed(top, left, ink, trace=0.3):
 
 def _parts(model, piece, height):
     """Cut a piece wherever digits may touch."""
-    places = cuts(model, piece.ink, height) if len(piece.ink) >= SLIGHT * height else []
+    places = cuts(model, piece.ink, height) if not is_slight(piece, height) else []
     if not places:
         return [piece]
     shared = SHARED * height

@@ -22,6 +22,7 @@ DIGIT = 0.8  # for being a digit at all
 PROBABILITY = 4.2  # per unit of the logarithm of the probability
 DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
 BROADER, BROAD, BROADEST = 5.0, 0.75, 1.1  # per height of a digit by which it is broader than BROAD, up to BROADEST
+HIGHER, HIGH, HIGHEST = 12.0, 1.2, 1.8  # and by which it is higher than HIGH, up to HIGHEST
 CUT = 0.4  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
 SKIP = 12.0  # per height of a digit of ink that is left out
 TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
@@ -66,8 +67,9 @@ def classify(model, candidates, height):
 
 
 def _misfit(box, height):
-    broad = min(max(BROAD, _breadth(box, height)), BROADEST) - BROAD
-    return LOWER * max(0, LOW - (box[3] - box[1]) / height) + BROADER * broad
+    high, beyond = (box[3] - box[1]) / height, lambda size, least, most: min(max(least, size), most) - least
+    broad, tall = beyond(_breadth(box, height), BROAD, BROADEST), beyond(high, HIGH, HIGHEST)
+    return LOWER * max(0, LOW - high) + HIGHER * tall + BROADER * broad
 
 
 def span_scores(boxes, cuts, answers, height):

@@ -10,6 +10,8 @@ from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, reaches_
 
 SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
 SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
+NARROW = 0.5  # within so little of its width: so an underline that slopes is low, too
+HUGE = 3.0  # higher pieces are no strokes of digits
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
@@ -60,6 +62,7 @@ def find_pieces(ink, mask):
     drawn, blots = (drawn, pens > BLOT * lengths) if drawn.any() else (area, False)
     height = _middle(heights, drawn)
     no_strokes = (lengths > SLIGHT * height) & (blots | (pens < HAIR * _middle(pens, drawn)))
+    no_strokes |= heights > HUGE * height  # the outline of a sheet
     pieces = []
     for number, (top, left, bottom, right) in enumerate(boxes.tolist(), 1):
         if lengths[number - 1] < SPECK * height or no_strokes[number - 1]:
@@ -106,7 +109,7 @@ def text_lines(pieces, height):
     """Group the pieces into lines of text, which may slope: a list of lists, from left to right."""
     lines, small = [], []
     for piece in sorted(pieces, key=lambda piece: piece.left):
-        if len(piece.ink) < SLIGHT * height:
+        if is_slight(piece, height):
             small.append(piece)
             continue
         beside = [line for line in lines if _beside(line[-1], piece) or _stacked(line[-1], piece, height)]
@@ -123,6 +126,15 @@ def text_lines(pieces, height):
         if gaps and min(gaps) < NEAR * height:
             lines[int(np.argmin(gaps))].append(piece)
     return lines
+
+
+def is_slight(piece, height):
+    """Whether a piece is too low for a digit: a dot, a dash, an underline."""
+    inked, width = piece.ink > 0, max(1, int(NARROW * height))
+    inked = inked[:, inked.any(axis=0)]
+    tops, bottoms = inked.argmax(axis=0), len(inked) - inked[::-1].argmax(axis=0)
+    rise = ndimage.maximum_filter1d(bottoms, width) - ndimage.minimum_filter1d(tops, width)
+    return rise.max(initial=0) < SLIGHT * height
 
 
 def _beside(left, right):

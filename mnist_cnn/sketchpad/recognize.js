@@ -106,8 +106,11 @@ const breadth = (box, height) => wide(box) / Math.max(height, high(box));
 function worth({ box, sure, judged }, height, rules) {
   const certain = Math.log(Math.max(1e-4, sure));
   const doubt = Math.log1p(Math.exp(rules.TRUSTED - judged));
-  const broad = Math.min(rules.BROADEST, Math.max(rules.BROAD, breadth(box, height))) - rules.BROAD;
-  const misfit = rules.LOWER * Math.max(0, rules.LOW - high(box) / height) + rules.BROADER * broad;
+  const beyond = (size, least, most) => Math.min(most, Math.max(least, size)) - least;
+  const low = Math.max(0, rules.LOW - high(box) / height);
+  const tall = beyond(high(box) / height, rules.HIGH, rules.HIGHEST);
+  const broad = beyond(breadth(box, height), rules.BROAD, rules.BROADEST);
+  const misfit = rules.LOWER * low + rules.HIGHER * tall + rules.BROADER * broad;
   return rules.DIGIT + rules.PROBABILITY * certain - rules.DOUBT * doubt - misfit;
 }
 
