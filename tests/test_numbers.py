@@ -75,6 +75,14 @@ def test_a_page_of_a_hundred_digits_from_twelve_megapixels_takes_seconds(model, 
     assert len(found) == len(text) and np.mean([a == b for a, b in zip(found, text, strict=True)]) > 0.97
 
 
+@pytest.mark.parametrize("heights", [(100, 60, 60, 60, 60), (100, 60)])
+def test_lines_in_two_sizes(heights, model, test_split):
+    lines = [page_of(test_split, 1, height, 900 + 8 * k) for k, height in enumerate(heights)]
+    width = max(ink.shape[1] for ink, _ in lines)
+    page = np.concatenate([np.pad(ink, ((0, 0), (0, width - ink.shape[1]))) for ink, _ in lines])
+    assert texts(model, [np.uint8(235 - 190 * np.pad(page, 40))]) == ["\n".join(text for _, text in lines)]
+
+
 def test_numbers_that_stand_apart_are_separated_by_a_space(model):
     parts = [draw(digit, 80, 60, 56, 6, digit) for digit in (3, 5, 8, 2)]
     gap = np.zeros((80, 70), np.float32)

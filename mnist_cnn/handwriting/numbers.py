@@ -13,7 +13,7 @@ from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.ink import ink_of
 from mnist_cnn.handwriting.paper import SMALL, between_bars, reaches_all_sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
-from mnist_cnn.handwriting.pieces import Piece, find_pieces, is_slight, text_lines, without_frames
+from mnist_cnn.handwriting.pieces import Piece, find_pieces, is_slight, line_height, text_lines, without_frames
 from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high
@@ -72,7 +72,8 @@ def read_numbers(model, picture, class_names="0123456789"):
 def _read(model, ink, mask, cropped, class_names):
     """The mean score of a digit, and the Reading, of a mask whose frame cuts digits off unless they are `cropped`."""
     pieces, height = find_pieces(ink, mask)
-    found = [_read_line(model, line, height, cropped) for line in text_lines(pieces, height)]
+    lines = text_lines(pieces, height)
+    found = [_read_line(model, line, line_height(line, height), cropped) for line in lines]
     found.sort(key=lambda line: np.mean([digit.box[1] + digit.box[3] for digit in line[1] or line[2]] or [0]))
     scores, lines, others = zip(*found) if found else ((), (), ())
     others = [other for part in others for other in part if other.box[3] - other.box[1] > SHOWN * height]

@@ -13,6 +13,7 @@ SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a di
 NARROW = 0.5  # within so little of its width: so an underline that slopes is low, too
 HUGE = 3.0  # higher pieces are no strokes of digits
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
+SIZE, SEVERAL = 1.25, 3  # a line of text has a height of its own if it differs so much, and of at least so many pieces
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
@@ -126,6 +127,13 @@ def text_lines(pieces, height):
         if gaps and min(gaps) < NEAR * height:
             lines[int(np.argmin(gaps))].append(piece)
     return lines
+
+
+def line_height(line, height):
+    """The height of a digit in a line of text: the picture's, or the line's own if it is written in another size."""
+    heights = [len(piece.ink) for piece in line if not is_slight(piece, height)]
+    own = int(np.median(heights or [height]))
+    return own if len(heights) >= SEVERAL and max(own / height, height / own) > SIZE else height
 
 
 def is_slight(piece, height):
