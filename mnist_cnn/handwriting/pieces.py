@@ -10,10 +10,10 @@ from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, reaches_
 
 SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
 SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
-NARROW = 0.5  # within so little of its width: so an underline that slopes is low, too
+NARROW = 0.5  # their height is measured within so little of their width: an underline that slopes is low, too
 HUGE = 3.0  # higher pieces are no strokes of digits
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
-SIZE, SEVERAL = 1.25, 3  # a line of text has a height of its own if it differs so much, and of at least so many pieces
+SIZE, SEVERAL = 1.25, 3  # a line of text has its own height if that differs so much, and it has so many pieces
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
 STACKED, HIGH = 0.3, 1.3  # parts of a digit share so much of the narrower one's width, and are together so high
 CRACK, CRACKED = 0.15, 2.0  # or so high, if they are so near: of one digit, the height is that of its larger part
