@@ -103,9 +103,8 @@ def _load(data, path):
             f"{path}: expected weights with the `mean` and `std` of their training pixels, found no "
             f"{' and no '.join(sorted(missing))}: train and save them again with workspace.ipynb"
         )
-    *_, last = (name for name in MNIST_CNN().state_dict() if name.startswith("layers."))
-    bias = state.get(last)
-    classes = 10 if bias is None or bias.ndim != 1 else len(bias)
+    *_, last = (name for name in MNIST_CNN().state_dict() if re.fullmatch(r"layers\..*weight", name))
+    classes = len(state[last]) if last in state and state[last].ndim == 2 else 10
     if classes < 2:
         raise ValueError(f"{path}: expected the weights of at least two classes, found {classes}")
     try:

@@ -95,7 +95,11 @@ REFUSED = {  # what is in the file, and what the message says
         r'Missing key.* in state_dict: "layers.8.bias"\W*$',
     ),
     "no classes": (saved({**STATE, "layers.8.bias": torch.zeros(())}), "layers.8.bias"),
-    "one class": (saved({**STATE, "layers.8.bias": torch.zeros(1)}), "two classes, found 1"),
+    "one class": (saved({**STATE, "layers.8.weight": torch.zeros(1, 50)}), "two classes, found 1"),
+    "far more biases than classes": (  # no network with so many classes is made
+        saved({**STATE, "layers.8.bias": torch.zeros(1).expand(100_000)}),
+        r"layers.8.bias: copying a param with shape torch.Size\(\[100000\]\)",
+    ),
     "std of 0": (saved({**STATE, "std": torch.tensor(0.0)}), "positive standard deviation"),
     "not a number": (saved({**STATE, "layers.0.bias": torch.full((10,), torch.nan)}), "found NaN or infinity: train"),
     "infinite answers to paper": (
