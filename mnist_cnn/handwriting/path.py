@@ -67,9 +67,14 @@ def classify(model, candidates, height):
 
 
 def _misfit(box, height):
-    high, beyond = (box[3] - box[1]) / height, lambda size, least, most: min(max(least, size), most) - least
-    broad, tall = beyond(_breadth(box, height), BROAD, BROADEST), beyond(high, HIGH, HIGHEST)
+    high = (box[3] - box[1]) / height
+    broad, tall = _beyond(_breadth(box, height), BROAD, BROADEST), _beyond(high, HIGH, HIGHEST)
     return LOWER * max(0, LOW - high) + HIGHER * tall + BROADER * broad
+
+
+def _beyond(size, least, most):
+    """By how much a size, up to `most`, is larger than `least`."""
+    return max(0, min(size, most) - least)
 
 
 def span_scores(boxes, cuts, answers, height):
