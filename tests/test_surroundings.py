@@ -1,4 +1,4 @@
-"""What stands around digits is left out: marks, lines, tables, highlighters, shadows, holes, print, letters, signs."""
+"""Marks, lines, tables, highlighters, shadows, holes, print, letters and signs around digits are left out."""
 
 from itertools import product
 

@@ -113,7 +113,7 @@ def _trimmed(top, left, ink, trace=0.3):
 
 def _parts(model, piece, height):
     """Cut a piece wherever digits may touch."""
-    places = cuts(model, piece.ink, height) if not is_slight(piece, height) else []
+    places = [] if is_slight(piece, height) else cuts(model, piece.ink, height)
     if not places:
         return [piece]
     shared = SHARED * height
