@@ -35,7 +35,7 @@ def make_outliers(images, n, seed=0):
     images, generator = images.cpu(), torch.Generator().manual_seed(seed)
     if n == 0:
         return images[:0]
-    *drawn, cut = (n * percent // 100 for percent in (35, 32, 9, 12, 8))
+    *drawn, cut = (n * percent // 100 for percent in (32, 30, 14, 12, 8))
     made = [kind(count, generator) for kind, count in zip((scribbles, letters, signs, shapes), drawn)]
     made += [pieces(images, cut, generator), noise(images, n - sum(drawn) - cut, generator)]
     return torch.cat(made)[torch.randperm(n, generator=generator)]
@@ -69,13 +69,18 @@ def signs(n, generator=None):
     points, drawn = torch.zeros(n, STROKES, POINTS, 2), torch.zeros(n, STROKES, dtype=torch.bool)
     for k, which in enumerate(torch.randint(len(SIGNS), (n,), generator=generator).tolist()):
         for i, nodes in enumerate(SIGNS[which]):
-            nodes = torch.tensor(nodes) + 0.05 * torch.randn(len(nodes), 2, generator=generator)
-            points[k, i] = F.interpolate(nodes.T[None], POINTS, mode="linear", align_corners=True)[0].T
+            nodes = torch.tensor(nodes).T + 0.05 * _between(torch.randn(2, 3, generator=generator), len(nodes))
+            points[k, i] = _between(nodes, POINTS).T
             drawn[k, i] = True
     slant, aspect, width = torch.rand(3, n, 1, 1, generator=generator)
     x, y = points.unbind(3)
     points = torch.stack([x * (0.6 + 0.6 * aspect) + (0.5 - y) * (0.7 * slant - 0.2), y], 3)
     return draw(points, drawn, 1.6 + 2.4 * width.flatten() ** 1.5, torch.ones(n))
+
+
+def _between(nodes, n):
+    """n points, evenly spaced on straight lines through nodes (2, N): (2, n)."""
+    return F.interpolate(nodes[None], n, mode="linear", align_corners=True)[0]
 
 
 def shapes(n, generator=None):
@@ -175,4 +180,8 @@ SIGNS = [
     [STEM, arc(0, 0.7, 0.2, 0.25, -0.25, 0.5), [(0.2, 0.7), (0.2, 1.0)]],  # h
     [STEM, [(0.25, 0.35), (-0.2, 0.7)], [(-0.1, 0.6), (0.25, 1.0)]],  # k
     [*([(x, 0.4), (x, 1.0)] for x in (-0.4, 0, 0.4)), *(arc(x, 0.55, 0.2, 0.2, -0.25, 0.5) for x in (-0.2, 0.2))],  # m
+    *([arc(0, 0.5, bend, 0.6, 0.1, 0.3)] for bend in (0.4, -0.4)),  # parentheses
+    *([[(0, 0), (x, 0), (x, 1), (0, 1)]] for x in (0.2, -0.2)),  # brackets
+    [[(-0.3, 0.6), (-0.1, 1.0), (0.4, 0.0)]],  # check mark
+    *([[(-0.5, 0.5), (0.5, 0.5)], [(0.2 * end, 0.3), (0.5 * end, 0.5), (0.2 * end, 0.7)]] for end in (1, -1)),  # arrows
 ]
