@@ -26,8 +26,8 @@ PHOTOGRAPH = "mnist_cnn/sketchpad/sketchpad.png"
 FOR_PHOTOGRAPH = {"viewport": {"width": 752, "height": 1000}, "color_scheme": "light"}  # options of the page
 PAD = "document.querySelector('.pad-body').sketchpad"
 CLASSIFY = f"""(images) => images.map((image) => {{
-    const {{ logits, typical }} = {PAD}.classify(Uint8Array.from(atob(image), (character) => character.charCodeAt(0)));
-    return [...logits, typical];
+    const answer = {PAD}.classify(Uint8Array.from(atob(image), (character) => character.charCodeAt(0)));
+    return [...answer.logits, answer.typicality(answer.judged)];
 }})"""  # logits and typicality
 
 

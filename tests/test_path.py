@@ -22,6 +22,14 @@ def test_without_a_trained_judge_no_image_is_doubted():
     assert answer.score == pytest.approx(expected) and answer.typicality == 1
 
 
+@pytest.mark.parametrize("height, fits", [(12, False), (14, True), (20, True), (22, True), (25, False)])
+def test_what_is_lower_or_higher_than_the_line_is_less_typical(height, fits, model, test_split):
+    image = test_split[0][0]
+    usual, other = (classify(model, {0: ((0, 0, 9, own), image, False)}, 20)[0] for own in (20, height))
+    same = other.typicality == usual.typicality and other.score == usual.score
+    assert same if fits else other.typicality < 0.8 * usual.typicality and other.score < usual.score
+
+
 def sure(label, score, box=(0, 0, 9, 20)):
     """A digit that is not doubtful, with this score."""
     return Digit(label, box, None, torch.tensor([0.0, 1.0]), 1.0, False, score)
@@ -97,8 +105,16 @@ def test_a_line_of_words_is_left_out_with_what_looks_like_a_number_in_it():
     assert read(number("42", top=50), number("8", score=-3) + number("5555", 100)) == "42\n8 5555"
 
 
+def test_what_is_refused_counts_for_a_word_but_a_sign_makes_none():
+    signs = [digit._replace(typicality=0.0) for digit in number("4444", 150, score=-10)]
+    poor = number("71", 100, score=POOR)
+    assert read(number("42"), poor) == "42\n71"
+    assert read(number("42"), [*poor, *signs]) == "42"
+    assert read(number("42"), [*number("3", 130), *signs[:2]]) == "42\n3"  # in parentheses
+
+
 def test_print_is_left_out_if_it_is_much_lower_than_the_number():
-    assert read(number("421", score=0.8), number("17", 100, score=-0.5, height=8)) == "421"
+    assert read(number("421", score=0.8), number("17", 100, score=-0.5, height=7)) == "421"
     assert read(number("421", score=0.8), number("17", 100, score=-0.5, height=12)) == "421\n17"
 
 

@@ -72,6 +72,20 @@ def test_a_line_much_longer_than_the_digits_is_no_one(x, model, test_split):
     assert texts(model, [np.uint8(235 - 190 * ink)]) == [text]
 
 
+def test_parentheses_are_no_ones(model, test_split):
+    found, expected = [], []
+    for k in range(20):
+        ink, text = page_of(test_split, 1, 60, start=8 * k)
+        ink = np.pad(ink, ((20, 20), (40, 40)))
+        y = np.linspace(-1, 1, 9)
+        for x, bend in ((32, -12), (ink.shape[1] - 32, 12)):
+            stroke(ink, list(zip(x + bend * (1 - y**2), ink.shape[0] / 2 + 40 * y, strict=True)), 6)
+        found.append(np.uint8(235 - 190 * ink))
+        expected.append(text)
+    right = [a == b for a, b in zip(texts(model, found), expected, strict=True)]
+    assert np.mean(right) >= 0.85, right
+
+
 @pytest.mark.parametrize("paper", ["ruled", "squared"])
 def test_printed_lines_are_not_read(paper, model, test_split):
     found, expected = [], []

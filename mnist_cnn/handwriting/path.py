@@ -11,18 +11,20 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from mnist_cnn.handwriting.reading import LOW, LOWER, REFUSED, Digit
+from mnist_cnn.handwriting.reading import LOW, REFUSED, Digit
 from mnist_cnn.model import judge_scores, predict, share_below
 
 AT_ONCE = 250  # candidates, or cuts, that are classified together: more take more memory, but no less time
 WIDE = 1.5  # a digit is at most so wide; in heights of a digit, as are all lengths here
+
+HIGH = 1.1  # what is higher, or lower than LOW, looks less like a digit of the line
+MISFIT, WORST = 30.0, 0.3  # what the judge's score loses for it, per height by which it is, up to WORST
 
 # The score of a candidate, fitted to strings of training digits
 DIGIT = 0.8  # for being a digit at all
 PROBABILITY = 4.2  # per unit of the logarithm of the probability
 DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
 BROADER, BROAD, BROADEST = 5.0, 0.75, 1.1  # per height of a digit by which it is broader than BROAD, up to BROADEST
-HIGHER, HIGH, HIGHEST = 12.0, 1.2, 1.8  # and by which it is higher than HIGH, up to HIGHEST
 CUT = 0.4  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
 SKIP = 12.0  # per height of a digit of ink that is left out
 TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
@@ -56,25 +58,22 @@ def classify(model, candidates, height):
         return {}
     images = torch.stack([image for _, image, _ in candidates.values()])
     labels, probabilities = predict(model, images, AT_ONCE)
-    scores = judge_scores(model, images, AT_ONCE)
+    misfits = torch.tensor([_misfit(box, height) for box, _, _ in candidates.values()])
+    scores = judge_scores(model, images, AT_ONCE) - MISFIT * misfits
     typical = share_below(model, scores)
     certain = PROBABILITY * probabilities.amax(1).clamp(min=1e-4).log() - DOUBT * F.softplus(TRUSTED - scores)
     answers = {}
     for k, (span, (box, image, cut_off)) in enumerate(candidates.items()):
-        score = float(DIGIT + certain[k].item() - _misfit(box, height))
+        broad = min(max(BROAD, _breadth(box, height)), BROADEST) - BROAD
+        score = DIGIT + certain[k].item() - BROADER * broad
         answers[span] = Digit(labels[k].item(), box, image, probabilities[k], typical[k].item(), cut_off, score)
     return answers
 
 
 def _misfit(box, height):
+    """By how much a candidate is lower or higher than the digits of its line: an accent, a parenthesis, a long line."""
     high = (box[3] - box[1]) / height
-    broad, tall = _beyond(_breadth(box, height), BROAD, BROADEST), _beyond(high, HIGH, HIGHEST)
-    return LOWER * max(0, LOW - high) + HIGHER * tall + BROADER * broad
-
-
-def _beyond(size, least, most):
-    """By how much a size, up to `most`, is larger than `least`."""
-    return max(0, min(size, most) - least)
+    return min(max(0.0, LOW - high, high - HIGH), WORST)
 
 
 def span_scores(boxes, cuts, answers, height):

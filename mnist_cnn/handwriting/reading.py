@@ -10,8 +10,9 @@ from mnist_cnn.model import SURE, TYPICAL, in_words
 
 REFUSED = 0.002  # typicality below which a candidate is left out of the text
 SPACE, SPACES = 0.6, 2.2  # between two numbers, at least: in heights of a digit, and in small gaps of the line's digits
-LOWER, LOW = 12.0, 0.65  # what a digit's score loses per height of a digit by which it is lower than LOW
-POOR, SLACK = -1.3, 3.5  # if the mean score of digits is lower than POOR, by more than SLACK in all, they are a word
+LOWER, LOW = 12.0, 0.65  # what a digit's score loses per height by which it is lower than LOW, in heights of a digit
+POOR, SLACK = -1.3, 4.5  # if the mean score of digits is lower than POOR, by more than SLACK in all, they are a word
+LEAST = -3.0  # but no digit, nor a sign beside digits, counts for less than this
 
 
 class Digit(NamedTuple):
@@ -87,10 +88,11 @@ def sort_out(lines, class_names, others=()):
     Nothing is left out if nothing else would stay: what is there is then shown as doubtful.
     """
     found = [digit for line in lines for digit in line]
-    rank = lambda digit: 0 if digit.typicality < REFUSED else 1 if digit.cut_off else 2
-    best = max(map(rank, found), default=0)
-    lines = [[digit for digit in line if rank(digit) == best] for line in lines]
     lines = _without_words([numbers_of(line) for line in lines if line])
+    rank = lambda digit: 0 if digit.typicality < REFUSED else 1 if digit.cut_off else 2
+    best = max((rank(digit) for line in lines for number in line for digit in number), default=0)
+    lines = [[digit for number in line for digit in number if rank(digit) == best] for line in lines]
+    lines = [numbers_of(line) for line in lines if line]
     read = {id(digit) for line in lines for number in line for digit in number}
     left_out = [digit for digit in found if id(digit) not in read]
     begin = lambda k, number: [number[0]._replace(after_space=k > 0), *number[1:]]
@@ -119,4 +121,4 @@ def _best_number(lines):
 
 def _certainty(number):
     """How much better the score of a number is, a list of Digit, than that of a word."""
-    return sum(digit.score - POOR for digit in number)
+    return sum(max(digit.score - POOR, LEAST) for digit in number)

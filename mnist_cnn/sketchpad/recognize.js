@@ -14,21 +14,22 @@ function readStrokes(strokes, classify, rules) {
   const height = long + pen;
   const answer = (part) => {
     const image = drawStrokes(part, rules);
-    return { strokes: part, box: boxAround(part, pen), image, ...classify(image) };
+    const digit = { strokes: part, box: boxAround(part, pen), image, ...classify(image) };
+    return { ...digit, ...inLine(digit, height, rules) };
   };
   const parts = oneAboveTheOther(strokes, height, pen, rules);
   const digits = bestPath(parts, height, pen, answer, rules);
   if (digits.every(({ refused }) => refused)) return [answer(strokes)]; // all of it is one sign
-  const typical = ({ refused, typical }) => !refused && typical >= rules.REFUSED;
-  const kept = digits.filter(digits.some(typical) ? typical : ({ refused }) => !refused);
-  const read = withoutWords(kept, rules);
+  const kept = withoutWords(digits.filter(({ refused }) => !refused), rules);
+  const likely = kept.filter(({ typical }) => typical >= rules.REFUSED);
+  const read = likely.length ? likely : kept;
   return digits.map((digit) => ({ ...digit, refused: !read.includes(digit) }));
 }
 
 /** The same as _without_words in reading.py. */
 function withoutWords(digits, rules) {
   const line = numbers(digits, rules);
-  const certain = (number) => sum(number.map(({ score }) => score - rules.POOR));
+  const certain = (number) => sum(number.map(({ score }) => Math.max(score - rules.POOR, rules.LEAST)));
   const best = largest(line, certain);
   const height = quantile(best.map(highOf), 0.5);
   const lower = (number) => sum(number.map((digit) => Math.max(0, rules.LOW - highOf(digit) / height)));
@@ -89,7 +90,6 @@ function bestPath(parts, height, pen, answer, rules) {
       const leftOut = score - (rules.SKIP * high(box)) / height;
       if (Math.max(wide(box), high(box)) > 2 * pen) {
         const digit = answer(part);
-        digit.score = worth(digit, height, rules);
         paths.push({ score: leftOut, digits: [...digits, { ...digit, refused: true }] });
         paths.push({ score: score + digit.score, digits: [...digits, digit] });
       } else if (single) paths.push({ score: leftOut, digits }); // no more than a dot
@@ -102,16 +102,14 @@ function bestPath(parts, height, pen, answer, rules) {
 /** The width of a box, in heights of a digit, or in its own if it is higher. */
 const breadth = (box, height) => wide(box) / Math.max(height, high(box));
 
-/** The score of a candidate. */
-function worth({ box, sure, judged }, height, rules) {
-  const certain = Math.log(Math.max(1e-4, sure));
-  const doubt = Math.log1p(Math.exp(rules.TRUSTED - judged));
-  const beyond = (size, least, most) => Math.min(most, Math.max(least, size)) - least;
-  const low = Math.max(0, rules.LOW - high(box) / height);
-  const tall = beyond(high(box) / height, rules.HIGH, rules.HIGHEST);
-  const broad = beyond(breadth(box, height), rules.BROAD, rules.BROADEST);
-  const misfit = rules.LOWER * low + rules.HIGHER * tall + rules.BROADER * broad;
-  return rules.DIGIT + rules.PROBABILITY * certain - rules.DOUBT * doubt - misfit;
+/** The score of a candidate, and how typical it is, for its size in the line. */
+function inLine({ box, sure, judged, typicality }, height, rules) {
+  const own = high(box) / height;
+  const fitting = judged - rules.MISFIT * Math.min(Math.max(0, rules.LOW - own, own - rules.HIGH), rules.WORST);
+  const broad = Math.min(rules.BROADEST, Math.max(rules.BROAD, breadth(box, height))) - rules.BROAD;
+  const doubt = Math.log1p(Math.exp(rules.TRUSTED - fitting));
+  const certain = rules.PROBABILITY * Math.log(Math.max(1e-4, sure)) - rules.DOUBT * doubt;
+  return { score: rules.DIGIT + certain - rules.BROADER * broad, typical: typicality(fitting) };
 }
 
 /** The same as Reading.in_words in Python: of one digit "7, 98%", of more the number, with ? after doubtful ones. */

@@ -18,6 +18,7 @@ const KNOWN = 1000; // images whose answers are kept: only the last digit of a n
  */
 function start(root, config) {
   const [run, judge, scores] = [network(config.layers, config), network(config.judge, config), decode(config.scores)];
+  const typicality = (judged) => scores.filter((score) => score < judged).length / scores.length;
   const known = new Map();
   const classify = (image) => {
     const key = String.fromCharCode(...image);
@@ -26,8 +27,7 @@ function start(root, config) {
       const [{ logits, maps }, judged] = [run(image), judgeScore(judge(image).logits)];
       const probabilities = softmax(logits);
       const [best, other] = [...probabilities.keys()].sort((i, j) => probabilities[j] - probabilities[i]);
-      const typical = scores.filter((score) => score < judged).length / scores.length;
-      known.set(key, { logits, maps, judged, probabilities, best, other, sure: probabilities[best], typical });
+      known.set(key, { logits, maps, judged, probabilities, best, other, sure: probabilities[best], typicality });
     }
     return known.get(key);
   };
