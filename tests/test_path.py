@@ -39,7 +39,7 @@ def test_a_digit_is_doubtful_if_a_path_without_it_is_nearly_as_good():
     def rivalled(**scores):  # of two parts: digits that are read in the first, in the second, in both
         spans = {"first": (0, 1), "second": (1, 2), "both": (0, 2)}
         answers = {spans[name]: sure(label, score) for name, (label, score) in scores.items()}
-        score, digits, _ = read_path([(0, 0, 9, 20), (11, 0, 20, 20)], [None, None], answers, 20)
+        score, digits, _ = read_path([(0, 0, 10, 20), (10, 0, 20, 20)], [None, None], answers, 20)
         return score, [(digit.label, digit.doubtful) for digit in digits]
 
     near, far = 2 - 0.5 * MARGIN, 2 - 1.5 * MARGIN
@@ -71,6 +71,13 @@ def test_a_sign_that_can_be_cut_in_several_places_is_left_out_as_a_whole():
     answers = {span: sure(k, -20.0) for k, span in enumerate(spans)}
     _, digits, left_out = read_path([(0, 0, 8, 20), (8, 0, 16, 20), (16, 0, 24, 20)], [None, -3, -3], answers, 20)
     assert not digits and [digit.label for digit in left_out] == [spans.index((0, 3))]
+
+
+@pytest.mark.parametrize("gap, read", [(0, [0]), (10, [5, 1])])
+def test_a_digit_apart_from_a_sign_is_not_joined_to_it(gap, read):
+    answers = {(0, 1): sure(5, -10), (1, 2): sure(1, -1), (0, 2): sure(0, -9.5)}
+    _, digits, _ = read_path([(0, 0, 16, 20), (16 + gap, 0, 20 + gap, 20)], [None, None], answers, 20)
+    assert [digit.label for digit in digits] == read
 
 
 def test_of_one_digit_the_words_say_that_it_may_be_several():

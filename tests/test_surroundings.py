@@ -10,7 +10,7 @@ from scipy import ndimage
 from mnist_cnn.handwriting import read_numbers
 from mnist_cnn.training.outliers import FONT
 from tests.drawings import draw, in_ink, on_a_table, page_of, photograph, stroke
-from tests.helpers import texts
+from tests.helpers import right, texts
 
 
 def marked(kind, k, test_split):
@@ -82,8 +82,7 @@ def test_parentheses_are_no_ones(model, test_split):
             stroke(ink, list(zip(x + bend * (1 - y**2), ink.shape[0] / 2 + 40 * y, strict=True)), 6)
         found.append(np.uint8(235 - 190 * ink))
         expected.append(text)
-    right = [a == b for a, b in zip(texts(model, found), expected, strict=True)]
-    assert np.mean(right) >= 0.85, right
+    assert right(texts(model, found), expected) >= 0.85
 
 
 @pytest.mark.parametrize("paper", ["ruled", "squared"])
@@ -114,15 +113,18 @@ def test_a_highlighter_over_a_number_is_not_read(k, model, test_split):
     assert texts(model, [np.uint8(paper * (1 - ink) + 40 * ink)]) == [text]
 
 
-@pytest.mark.parametrize("k", [0, 2, 3, 4])
-def test_a_dark_shadow_that_crosses_digits_is_not_read(k, model, test_split):
-    ink, text = page_of(test_split, 2, 60, start=20 * k)
-    ink = np.pad(ink, 60)
-    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]] - np.multiply(ink.shape, (0.6, 0.5))[:, None, None]
-    along, across = x * np.cos(0.6) + y * np.sin(0.6), y * np.cos(0.6) - x * np.sin(0.6)
-    inside = (abs(along) < 0.09 * ink.shape[1]) & (abs(across) < 0.35 * ink.shape[0])
-    light = 1 - 0.65 * ndimage.gaussian_filter(inside.astype(float), 5)
-    assert texts(model, [np.uint8(225 * light * (1 - 0.8 * ink))]) == [text]
+def test_a_dark_shadow_that_crosses_digits_is_not_read(model, test_split):
+    found, expected = [], []
+    for k in range(10):
+        ink, text = page_of(test_split, 2, 60, start=20 * k)
+        ink = np.pad(ink, 60)
+        y, x = np.mgrid[: ink.shape[0], : ink.shape[1]] - np.multiply(ink.shape, (0.6, 0.5))[:, None, None]
+        along, across = x * np.cos(0.6) + y * np.sin(0.6), y * np.cos(0.6) - x * np.sin(0.6)
+        inside = (abs(along) < 0.09 * ink.shape[1]) & (abs(across) < 0.35 * ink.shape[0])
+        light = 1 - 0.65 * ndimage.gaussian_filter(inside.astype(float), 5)
+        found.append(np.uint8(225 * light * (1 - 0.8 * ink)))
+        expected.append(text)
+    assert right(texts(model, found), expected) >= 0.9
 
 
 @pytest.mark.parametrize("wires", [False, True])

@@ -6,6 +6,7 @@ LeCun et al. 1998, section VII).
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ PROBABILITY = 4.2  # per unit of the logarithm of the probability
 DOUBT, TRUSTED = 0.7, 4.7  # per unit by which the judge's score falls short of TRUSTED
 BROADER, BROAD, BROADEST = 5.0, 0.75, 1.1  # per height of a digit by which it is broader than BROAD, up to BROADEST
 CUT = 0.4  # per unit of the logarithm of the probability of a cut, and of the best cut in it that is not made
+GAP = 5.0  # per height of the gap between parts that are joined
 SKIP = 12.0  # per height of a digit of ink that is left out
 TORN = 0.5  # a digit is doubtful if it is cut from ink that is left out and so high
 MARGIN = 1.0  # a digit is doubtful if the best path that does not read it there is worse by less than this
@@ -88,7 +90,8 @@ def span_scores(boxes, cuts, answers, height):
         surprise = CUT * _surprise(cuts[start : stop + 1])
         _, top, _, bottom = around(boxes[start:stop])
         worth = answers[start, stop].score if (start, stop) in answers else -math.inf
-        scores[start, stop] = -SKIP * (bottom - top) / height - surprise, worth - surprise
+        gap = max((right[0] - left[2] for left, right in pairwise(boxes[start:stop])), default=0)
+        scores[start, stop] = -SKIP * (bottom - top) / height - surprise, worth - surprise - GAP * max(0, gap) / height
     return scores
 
 

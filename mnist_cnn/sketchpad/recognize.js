@@ -80,6 +80,7 @@ function oneAboveTheOther(strokes, height, pen, { ABOVE, INSIDE, LOW }) {
 /** The same as mnist_cnn.handwriting.path.best_path: the digits of the path with the largest sum of scores. */
 function bestPath(parts, height, pen, answer, rules) {
   const best = [{ score: 0, digits: [] }]; // of the parts before each place
+  const boxes = parts.map((part) => boxAround(part, pen));
   for (let stop = 1; stop <= parts.length; stop++) {
     const paths = [];
     for (let start = stop - 1; start >= Math.max(0, stop - rules.MOST); start--) {
@@ -90,8 +91,9 @@ function bestPath(parts, height, pen, answer, rules) {
       const leftOut = score - (rules.SKIP * high(box)) / height;
       if (Math.max(wide(box), high(box)) > 2 * pen) {
         const digit = answer(part);
+        const gap = Math.max(0, ...boxes.slice(start + 1, stop).map(([left], i) => left - boxes[start + i][2]));
         paths.push({ score: leftOut, digits: [...digits, { ...digit, refused: true }] });
-        paths.push({ score: score + digit.score, digits: [...digits, digit] });
+        paths.push({ score: score + digit.score - (rules.GAP * gap) / height, digits: [...digits, digit] });
       } else if (single) paths.push({ score: leftOut, digits }); // no more than a dot
     }
     best.push(largest(paths, ({ score }) => score));
