@@ -11,7 +11,7 @@ from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, SMALL, border, reaches_
 SPECK = 0.12  # pieces shorter than this are specks; in heights of a digit, as all lengths here
 SLIGHT = 0.4  # lower pieces do not begin a line of text, but may belong to a digit: the bar of a 5
 NARROW = 0.5  # their height is measured within so little of their width: an underline that slopes is low, too
-SPARSE = 0.025  # pieces that fill less of their box are no strokes of digits: the outline of a sheet
+HUGE = 3.0  # higher pieces are no strokes of digits
 NEAR = 0.6  # a small piece belongs to a line of text at most so far away
 SIZE, SEVERAL = 1.25, 3  # a line of text has its own height if that differs so much, and it has so many pieces
 OVERLAP = 0.4  # neighbours in a line of text share at least so much of the lower one's height
@@ -57,13 +57,13 @@ def find_pieces(ink, mask):
     heights, lengths = sizes[:, 0], sizes.max(axis=1)
     pens = 2 * ndimage.maximum(distance_to_edge(mask)[mask], labels[mask], np.arange(1, len(area) + 1))
     framed = np.hstack([boxes[:, 1::-1] == 0, boxes[:, :1:-1] == mask.shape[::-1]])
-    sparse = area < SPARSE * sizes.prod(axis=1)
-    drawn = area * (pens < SOLID * lengths) * ~sparse
+    drawn = area * (pens < SOLID * lengths)
     whole = drawn * ~framed.any(axis=1)
     drawn = whole if whole.sum() > ENOUGH * drawn.sum() else drawn
     drawn, blots = (drawn, pens > BLOT * lengths) if drawn.any() else (area, False)
     height = _middle(heights, drawn)
-    no_strokes = (lengths > SLIGHT * height) & (blots | sparse | (pens < HAIR * _middle(pens, drawn)))
+    no_strokes = (lengths > SLIGHT * height) & (blots | (pens < HAIR * _middle(pens, drawn)))
+    no_strokes |= heights > HUGE * height  # the outline of a sheet
     pieces = []
     for number, (top, left, bottom, right) in enumerate(boxes.tolist(), 1):
         if lengths[number - 1] < SPECK * height or no_strokes[number - 1]:
