@@ -18,8 +18,8 @@ from mnist_cnn.model import judge_scores, predict, share_below
 AT_ONCE = 250  # candidates, or cuts, that are classified together: more take more memory, but no less time
 WIDE = 1.5  # a digit is at most so wide; in heights of a digit, as are all lengths here
 
-HIGH = 1.1  # what is higher, or lower than LOW, looks less like a digit of the line
-MISFIT, WORST = 30.0, 0.3  # what the judge's score loses for it, per height by which it is, up to WORST
+HIGH = 1.1  # what is higher than this, or lower than LOW, looks less like a digit of the line
+MISFIT, WORST = 30.0, 0.3  # what the judge's score loses per height beyond these limits, up to WORST
 
 # The score of a candidate, fitted to strings of training digits
 DIGIT = 0.8  # for being a digit at all

@@ -90,18 +90,18 @@ def sort_out(lines, class_names, others=()):
     found = [digit for line in lines for digit in line]
     lines = _without_words([numbers_of(line) for line in lines if line])
     rank = lambda digit: 0 if digit.typicality < REFUSED else 1 if digit.cut_off else 2
-    best = max((rank(digit) for line in lines for number in line for digit in number), default=0)
-    lines = [[digit for number in line for digit in number if rank(digit) == best] for line in lines]
-    lines = [numbers_of(line) for line in lines if line]
-    read = {id(digit) for line in lines for number in line for digit in number}
+    best = max((rank(digit) for line in lines for digit in line), default=0)
+    lines = [[digit for digit in line if rank(digit) == best] for line in lines]
+    read = {id(digit) for line in lines for digit in line}
     left_out = [digit for digit in found if id(digit) not in read]
     begin = lambda k, number: [number[0]._replace(after_space=k > 0), *number[1:]]
-    lines = [[digit for k, number in enumerate(line) for digit in begin(k, number)] for line in lines if line]
+    lines = [numbers_of(line) for line in lines if line]
+    lines = [[digit for k, number in enumerate(line) for digit in begin(k, number)] for line in lines]
     return Reading(lines, [*left_out, *others], list(class_names))
 
 
 def _without_words(lines):
-    """Lines of numbers, lists of Digit, without words, and without lines of words. Print is often lower, too."""
+    """Lines of Digit, from lines of numbers, without words, and without lines of words. Print is often lower, too."""
     best = _best_number(lines)
     height = np.median([_height(digit) for digit in best]) if best else 1
     lower = lambda number: sum(max(0, LOW - _height(digit) / height) for digit in number)
@@ -109,7 +109,8 @@ def _without_words(lines):
 
     def read(line):
         words = sum(worth(number) for number in line if number is not best) < -SLACK
-        return [number for number in line if number is best or (worth(number) > -SLACK and not words)]
+        kept = [number for number in line if number is best or (worth(number) > -SLACK and not words)]
+        return [digit for number in kept for digit in number]
 
     return list(map(read, lines))
 
