@@ -18,20 +18,21 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits
 from torch.nn import functional as F
 
-from benchmarks.benchmark import ALONE, mean_sd, run_notebook
+from benchmarks.benchmark import ALONE, run_notebook
 from benchmarks.damages import damages
+from benchmarks.report import mean_sd
 from mnist_cnn import files
 from mnist_cnn.dataset import load_split
 from mnist_cnn.handwriting import read_numbers, read_picture, to_mnist
 from mnist_cnn.model import TYPICAL, predict, typicality
 from mnist_cnn.weights import load_weights
-from tests.drawings import digit_string
+from tests.drawings import MARKS, digit_string, marked, uneven_page
 
 ROOT = Path(__file__).parent.parent
 BEYOND = Path(__file__).with_name("beyond.md")
 FONT = Path(matplotlib.get_data_path(), "fonts/ttf/STIXGeneral.ttf")  # the training sees letters of DejaVu Sans only
 LETTERS = "ABCDEFGHJKMNPQRTUVWXYabdefghkmnpqrtwxyÄÖß&?#@%+=ΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμξπρστφχψω"  # few look like a digit
-DAMAGED = 1000  # test digits of each kind
+DAMAGED = NUMBERS = 1000  # pictures of each kind
 CLOTHES = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 FASHION_ROW = "| Fashion-MNIST, trained on it"  # it takes long: without a folder, the last one stays
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -89,14 +90,17 @@ def clothes(folder, seeds=3):
     return f"{FASHION_ROW}, {seeds} seeds, {today} | `predict` | 10,000 | {mean_sd(shares)} | |"
 
 
-def strings(model, kind, n=400):
-    """The share of strings of two to six test digits, each by one writer, that are read without a mistake."""
-    rng, right = np.random.default_rng(1), 0
+def numbers():
+    """Yield (what is shown, a list of pairs: a picture of test digits, and its text)."""
     images, labels = load_split(ROOT / "dataset", "test")
-    for _ in range(n):
-        picture, text = digit_string(images, labels, kind, rng)
-        right += read_numbers(model, picture).text.replace(" ", "") == text
-    return f"| numbers of 2 to 6 test digits, {kind} | `read_numbers` | {n} | {100 * right / n:.1f} | |"
+    for kind in ("wide gaps", "near", "touching", "overlapping"):
+        rng = np.random.default_rng(1)
+        pairs = [digit_string(images, labels, kind, rng) for _ in range(NUMBERS)]
+        yield f"numbers of 2 to 6 test digits, {kind}", pairs
+    rng = np.random.default_rng(1)
+    yield "pages of three numbers, uneven light, noise", [uneven_page(images, labels, rng) for _ in range(NUMBERS)]
+    pairs = [marked(MARKS[k % len(MARKS)], k, images, labels) for k in range(NUMBERS)]
+    yield "one test digit with a circle, a box, a line, bars or part of another", pairs
 
 
 def main(*folders):
@@ -114,7 +118,9 @@ def main(*folders):
         right = "" if labels is None else f"{100 * (predict(model, images)[0] == labels).double().mean():.1f}"
         refused = 100 * (typicality(model, images) < TYPICAL).double().mean()
         lines.append(f"| {name} | {how} | {len(images):,} | {right} | {refused:.1f} |")
-    lines += [strings(model, kind) for kind in ("wide gaps", "near", "touching", "overlapping")]
+    for name, pairs in numbers():
+        right = sum(read_numbers(model, picture).text.replace(" ", "") == text for picture, text in pairs)
+        lines.append(f"| {name} | `read_numbers` | {len(pairs):,} | {100 * right / len(pairs):.1f} | |")
     shares = shares_of_damaged(model)
     mean, n = np.mean(list(shares.values())), DAMAGED * len(shares)
     lines.append(f"| test digits damaged in {len(shares)} ways, as in MNIST-C | `to_mnist` | {n:,} | {mean:.1f} | |")

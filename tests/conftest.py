@@ -13,6 +13,7 @@ import pytest
 import torch
 from playwright.sync_api import sync_playwright
 
+from mnist_cnn import sketchpad
 from mnist_cnn.dataset import load_split
 from mnist_cnn.weights import load_weights
 from tests.helpers import DATA, ROOT, committed, few_digits
@@ -78,6 +79,14 @@ def copy_of_repository(tmp_path_factory):
         return folder
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def address(model, tmp_path_factory):
+    """The address of a page with the pad."""
+    path = tmp_path_factory.mktemp("pad") / "sketchpad.html"
+    path.write_text(sketchpad.page(model), encoding="utf-8")
+    return path.as_uri()
 
 
 @pytest.fixture(scope="module")

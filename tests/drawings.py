@@ -88,6 +88,38 @@ def stroke(page, points, pen):
     np.maximum(page, np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / 255, out=page)
 
 
+MARKS = "circle", "box", "touching box", "underline", "strike", "neighbour", "bars"
+
+
+def marked(kind, k, images, labels):
+    """A digit with a mark: a picture, uint8 (H, W) or (H, W, 3), and the text. kind: one of MARKS; k: which digit."""
+    rng, size, text = np.random.default_rng(k), (60, 110)[k % 2], str(labels[3000 + k].item())
+    ink = in_ink(images[3000 + k, 0].numpy(), size)
+    page = np.zeros((int(2.4 * size), int(2.6 * size)), np.float32)
+    y, x = 1.2 * size, 1.3 * size
+    top, left = int(y - ink.shape[0] / 2), int(x - ink.shape[1] / 2)
+    page[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    pen, half = 0.05 * size, 0.78 * size
+    if kind == "circle":
+        angle = np.linspace(0, 6.4, 60)
+        stroke(page, np.stack([x + 0.9 * size * np.cos(angle), y + 0.9 * size * np.sin(angle)], 1), pen)
+    elif kind in ("box", "touching box"):
+        half = 0.49 * size if kind == "touching box" else half
+        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
+        stroke(page, [(x + half * a, y + half * b) for a, b in corners], pen)
+    elif kind == "underline":
+        stroke(page, [(x - half, y + 0.62 * size), (x + half, y + 0.6 * size)], pen)
+    elif kind == "strike":
+        stroke(page, [(x - half, y + 0.1 * size), (x + half, y - 0.15 * size)], 0.7 * pen)
+    elif kind == "neighbour":
+        other = in_ink(images[5000 + k, 0].numpy(), size)
+        other = other[:, other.shape[1] // 2 :]
+        page[top : top + size, : other.shape[1]] = other
+    if kind == "bars":
+        return np.pad(255 - 255 * page, ((0, 0), (size // 2, size // 2))).astype(np.uint8), text
+    return photograph(page, int(rng.integers(1000)), shadow=False, lines=False), text
+
+
 def digit_string(images, labels, kind, rng):
     """Two to six neighbouring digits of a split, which are by one writer: uint8 (36, W) on black, and the text.
 
@@ -115,6 +147,22 @@ def digit_string(images, labels, kind, rng):
         np.maximum(part, digit, out=part)
         page = joined
     return np.pad(page, ((4, 4), (8, 8))), "".join(map(str, labels[first : first + n].tolist()))
+
+
+def uneven_page(images, labels, rng):
+    """Three lines of two to six digits each, in uneven light and noise: uint8 (H, W), and the text."""
+    rows, texts = zip(*(digit_string(images, labels, "wide gaps", rng) for _ in range(3)), strict=True)
+    width = max(row.shape[1] for row in rows)
+    ink = Image.fromarray(np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]))) for row in rows]))
+    scale = rng.uniform(1.5, 3)
+    ink = ink.resize([int(scale * side) for side in ink.size], Image.Resampling.BICUBIC)
+    ink = np.asarray(ink, np.float32) / 255
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]] / max(ink.shape)
+    angle = rng.uniform(0, 2 * np.pi)
+    light = 1 - rng.uniform(0.2, 0.5) * (0.5 + 0.5 * (np.cos(angle) * x + np.sin(angle) * y))
+    paper, pen = rng.uniform(200, 250), rng.uniform(20, 90)
+    page = light * (paper + (pen - paper) * ink) + rng.normal(0, rng.uniform(3, 12), ink.shape)
+    return page.clip(0, 255).astype(np.uint8), "\n".join(texts)
 
 
 def page_of(test_split, rows, height, start=0):

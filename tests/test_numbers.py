@@ -20,7 +20,7 @@ from tests.helpers import right, texts
     [("wide gaps", 0.91, (0, 5)), ("near", 0.91, (0, 5)), ("touching", 0.88, (0, 15)), ("overlapping", 0.65, (4, 40))],
 )
 def test_strings_of_test_digits_by_one_writer(kind, floor, rivalled, model, test_split):
-    """benchmarks/beyond.md has the shares of 400 strings that are right; a sample of 100 may have fewer."""
+    """benchmarks/beyond.md has the shares of 1,000 strings that are right; a sample of 100 may have fewer."""
     rng = np.random.default_rng(0)
     strings = [digit_string(*test_split, kind, rng) for _ in range(100)]
     pictures = [255 - image if k % 2 else image for k, (image, _) in enumerate(strings)]

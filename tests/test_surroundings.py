@@ -9,45 +9,17 @@ from scipy import ndimage
 
 from mnist_cnn.handwriting import read_numbers
 from mnist_cnn.training.outliers import FONT
-from tests.drawings import draw, in_ink, on_a_table, page_of, photograph, stroke
+from tests.drawings import MARKS, draw, in_ink, marked, on_a_table, page_of, photograph, stroke
 from tests.helpers import right, texts
-
-
-def marked(kind, k, test_split):
-    """A test digit with a mark, as ink (H, W), and its label."""
-    rng, size = np.random.default_rng(k), (60, 110)[k % 2]
-    ink = in_ink(test_split[0][3000 + k, 0].numpy(), size)
-    page = np.zeros((int(2.4 * size), int(2.6 * size)), np.float32)
-    y, x = 1.2 * size, 1.3 * size
-    top, left = int(y - ink.shape[0] / 2), int(x - ink.shape[1] / 2)
-    page[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    pen, half = 0.05 * size, 0.78 * size
-    if kind == "circle":
-        angle = np.linspace(0, 6.4, 60)
-        stroke(page, np.stack([x + 0.9 * size * np.cos(angle), y + 0.9 * size * np.sin(angle)], 1), pen)
-    elif kind in ("box", "touching box"):
-        half = 0.49 * size if kind == "touching box" else half
-        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
-        stroke(page, [(x + half * a, y + half * b) for a, b in corners], pen)
-    elif kind == "underline":
-        stroke(page, [(x - half, y + 0.62 * size), (x + half, y + 0.6 * size)], pen)
-    elif kind == "strike":
-        stroke(page, [(x - half, y + 0.1 * size), (x + half, y - 0.15 * size)], 0.7 * pen)
-    elif kind == "neighbour":
-        other = in_ink(test_split[0][5000 + k, 0].numpy(), size)
-        other = other[:, other.shape[1] // 2 :]
-        page[top : top + size, : other.shape[1]] = other
-    if kind == "bars":
-        return np.pad(255 - 255 * page, ((0, 0), (size // 2, size // 2))).astype(np.uint8)
-    return photograph(page, int(rng.integers(1000)), shadow=False, lines=False)
 
 
 def test_marks_around_a_digit_are_left_out(model, test_split):
     """Of each kind, 85% or more are right."""
-    labels, wrong, surely = list(map(str, test_split[1][3000:3060].tolist())), {}, 0
-    for kind in ("circle", "box", "touching box", "underline", "strike", "neighbour", "bars"):
-        readings = [read_numbers(model, marked(kind, k, test_split)) for k in range(60)]
-        mistaken = [reading for reading, label in zip(readings, labels, strict=True) if reading.text != label]
+    wrong, surely = {}, 0
+    for kind in MARKS:
+        pairs = [marked(kind, k, *test_split) for k in range(60)]
+        readings = [(read_numbers(model, picture), text) for picture, text in pairs]
+        mistaken = [reading for reading, text in readings if reading.text != text]
         wrong[kind] = len(mistaken)
         surely += sum(not any(digit.doubtful for digit in reading.digits) for reading in mistaken)
     assert sum(wrong.values()) <= 0.07 * 7 * 60 and surely <= 0.04 * 7 * 60, wrong

@@ -5,8 +5,9 @@ which of them are digits. `to_mnist` converts a picture of one digit to MNIST's 
 `read_strokes` reads what was drawn on a screen.
 
 The first two begin with the same steps: `pictures` decodes the file, `convert` gives one tone per pixel, `paper`
-estimates how much ink each pixel has, `ink` and `pieces` tell digits from what surrounds them, `centering` places a
-digit as in MNIST. `cuts` separates digits that touch, `path` finds the best reading, `reading` is the answer.
+estimates how much ink each pixel has, `ink` tells ink from paper, `frames` removes what surrounds digits, `pieces`
+finds strokes and lines of text, `centering` places a digit as in MNIST. `cuts` separates digits that touch, `path`
+finds the best reading, `reading` is the answer.
 `folder` reads many files, and `labels` finds their labels.
 """
 

@@ -9,10 +9,11 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import FIT, center
+from mnist_cnn.handwriting.frames import without_frames
 from mnist_cnn.handwriting.ink import ink_of, stroke_width
 from mnist_cnn.handwriting.paper import EIGHT_CONNECTED, between_bars, block_means, is_bitmap
 from mnist_cnn.handwriting.pictures import MAX_PIXELS
-from mnist_cnn.handwriting.pieces import digit_alone, without_frames
+from mnist_cnn.handwriting.pieces import digit_alone
 
 TINY = 20  # pixels: a digit that fills a square bitmap at most so wide was stretched
 ASPECT = 0.7  # width / height of most digits

@@ -10,10 +10,11 @@ from torch.nn import functional as F
 from mnist_cnn.handwriting.centering import center
 from mnist_cnn.handwriting.convert import pixels_of, sharpened, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
+from mnist_cnn.handwriting.frames import without_frames
 from mnist_cnn.handwriting.ink import ink_of
 from mnist_cnn.handwriting.paper import SMALL, between_bars, reaches_all_sides
 from mnist_cnn.handwriting.path import around, classify, read_path, spans
-from mnist_cnn.handwriting.pieces import Piece, find_pieces, is_slight, line_height, text_lines, without_frames
+from mnist_cnn.handwriting.pieces import Piece, find_pieces, is_slight, line_height, text_lines
 from mnist_cnn.handwriting.reading import sort_out
 
 SIDE = 1400  # pixels; larger pictures are averaged down to this: digits on a page of a hundred are then 30 pixels high

@@ -15,6 +15,7 @@ from mnist_cnn.handwriting import path, reading, strokes
 from mnist_cnn.layers import describe
 from mnist_cnn.model import none_of
 
+SCRIPTS = "network.js", "recognize.js", "sketchpad.js", "events.js"
 MOST_MAPS = 40  # of a layer, to show
 RULES = {  # the numbers of `read_strokes`
     name: value
@@ -35,7 +36,7 @@ def html(model, class_names=None):
     config = json.dumps(config, default=_encode).replace("<", "\\u003c")  # so that no name ends the script
     return Template(_read("fragment.html")).substitute(
         style=_read("sketchpad.css"),
-        script="".join(map(_read, ("network.js", "recognize.js", "sketchpad.js"))),
+        script="".join(map(_read, SCRIPTS)),
         config=config,
         key=hashlib.sha256(config.encode()).hexdigest()[:12],  # the script starts only the pads with its own key
     )

@@ -28,8 +28,8 @@ TESTS = {  # of each module
     "training/checks": "test_checks",
     "idx": "test_idx",
     "dataset": "test_dataset",
-    "model": "test_model",
-    "weights": "test_weights",
+    "model": "test_model test_typicality",
+    "weights": "test_weights test_replaced_weights",
     "files": "test_files",
     "handwriting/centering": "test_center",
 }
@@ -77,8 +77,8 @@ def path(module):
     return f"mnist_cnn/{module}.py"
 
 
-def test_file(module):
-    return f"tests/{TESTS[module]}.py"
+def test_files(module):
+    return [f"tests/{name}.py" for name in TESTS[module].split()]
 
 
 def copy(folder, modules):
@@ -86,7 +86,10 @@ def copy(folder, modules):
     ignore = shutil.ignore_patterns("__pycache__", "corpus", "torture")
     for name in ("mnist_cnn", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    settings = {"modules": [path(module) for module in modules], "tests": [test_file(module) for module in modules]}
+    settings = {
+        "modules": [path(module) for module in modules],
+        "tests": [file for module in modules for file in test_files(module)],
+    }
     (folder / "pyproject.toml").write_text(CONFIGURATION.format(**settings), encoding="utf-8")
     (folder / "mutants").mkdir()
     for home in (folder, folder / "mutants"):  # mutmut runs the tests in the second one
@@ -109,7 +112,7 @@ def by_hand(modules, folder):
         text = file.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{path(module)} no longer contains {old!r} once"
         file.write_text(text.replace(old, new), encoding="utf-8")
-        if command("pytest", "-x", "-q", "-p", "no:cacheprovider", test_file(module), folder=folder).returncode == 0:
+        if command("pytest", "-x", "-q", "-p", "no:cacheprovider", *test_files(module), folder=folder).returncode == 0:
             survivors.append(f"{path(module)}: {old!r} -> {new!r}\n")
             print("survived:", survivors[-1], end="", flush=True)
         file.write_text(text, encoding="utf-8")
