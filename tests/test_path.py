@@ -22,12 +22,17 @@ def test_without_a_trained_judge_no_image_is_doubted():
     assert answer.score == pytest.approx(expected) and answer.typicality == 1
 
 
-@pytest.mark.parametrize("height, fits", [(12, False), (14, True), (20, True), (22, True), (25, False)])
-def test_what_is_lower_or_higher_than_the_line_is_less_typical(height, fits, model, test_split):
-    image = test_split[0][0]
-    usual, other = (classify(model, {0: ((0, 0, 9, own), image, False)}, 20)[0] for own in (20, height))
-    same = other.typicality == usual.typicality and other.score == usual.score
-    assert same if fits else other.typicality < 0.8 * usual.typicality and other.score < usual.score
+@pytest.mark.parametrize(
+    "width, height, fits",
+    [(9, 12, False), (9, 14, True), (9, 20, True), (9, 22, True), (9, 25, False), (21, 9, True), (18, 9, False)],
+)
+def test_what_is_smaller_or_higher_than_the_line_is_less_typical(width, height, fits, model, test_split):
+    image, boxes = test_split[0][0], ((0, 0, width, 20), (0, 0, width, height))
+    usual, other = (classify(model, {0: (box, image, False)}, 20)[0] for box in boxes)
+    if fits:
+        assert other.typicality == usual.typicality
+    else:
+        assert other.typicality < 0.8 * usual.typicality and other.score < usual.score
 
 
 def sure(label, score, box=(0, 0, 9, 20)):

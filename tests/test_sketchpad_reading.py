@@ -67,6 +67,16 @@ def test_a_line_much_longer_than_the_digits_is_no_one(model, address, open_page)
     assert read_strokes(model, strokes).text == "37"
 
 
+def test_a_broad_digit_may_be_low(model, address, open_page):
+    three, seven = (500 * (stroke / 2 + [0.1, 0.5]) for stroke in beside_each_other(3, 7))
+    (two,) = (stroke * [350, 110] + [310, 370] for stroke in DIGITS[2])
+    strokes = [stroke.tolist() for stroke in (three, seven, two)]
+    reading = read_strokes(model, strokes)
+    found = open_page(address).evaluate(f"(strokes) => {PAD}.read(strokes).map(({{ typical }}) => typical)", strokes)
+    assert reading.text.replace(" ", "") == "372"
+    assert found == pytest.approx([digit.typicality for digit in reading.digits], abs=0.01)
+
+
 def test_dots_are_not_read(model, address, open_page):
     page = open_page(address)
     draw(page, [[(0.5, 0.5)]])

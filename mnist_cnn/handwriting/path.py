@@ -18,7 +18,7 @@ from mnist_cnn.model import judge_scores, predict, share_below
 AT_ONCE = 250  # candidates, or cuts, that are classified together: more take more memory, but no less time
 WIDE = 1.5  # a digit is at most so wide; in heights of a digit, as are all lengths here
 
-HIGH = 1.1  # what is higher than this, or lower than LOW, looks less like a digit of the line
+HIGH = 1.1  # what is higher than this, or smaller than LOW, looks less like a digit of the line
 MISFIT, WORST = 30.0, 0.3  # what the judge's score loses per height beyond these limits, up to WORST
 
 # The score of a candidate, fitted to strings of training digits
@@ -73,9 +73,10 @@ def classify(model, candidates, height):
 
 
 def _misfit(box, height):
-    """By how much a candidate is lower or higher than the digits of its line: an accent, a parenthesis, a long line."""
-    high = (box[3] - box[1]) / height
-    return min(max(0.0, LOW - high, high - HIGH), WORST)
+    """By how much a candidate is smaller or higher than its line's digits: an accent, a parenthesis, a long line."""
+    left, top, right, bottom = box
+    high, wide = (bottom - top) / height, (right - left) / height
+    return min(max(0.0, LOW - max(high, wide / WIDE), high - HIGH), WORST)  # a broad digit may be low
 
 
 def span_scores(boxes, cuts, answers, height):

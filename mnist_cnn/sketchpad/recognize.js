@@ -104,10 +104,11 @@ function bestPath(parts, height, pen, answer, rules) {
 /** The width of a box, in heights of a digit, or in its own if it is higher. */
 const breadth = (box, height) => wide(box) / Math.max(height, high(box));
 
-/** The score of a candidate, and how typical it is, for its size in the line. */
+/** The score of a candidate, and how typical it is, for its size in the line. A broad digit may be low. */
 function inLine({ box, sure, judged, typicality }, height, rules) {
-  const own = high(box) / height;
-  const fitting = judged - rules.MISFIT * Math.min(Math.max(0, rules.LOW - own, own - rules.HIGH), rules.WORST);
+  const [own, size] = [high(box) / height, Math.max(high(box), wide(box) / rules.WIDE) / height];
+  const misfit = Math.min(Math.max(0, rules.LOW - size, own - rules.HIGH), rules.WORST);
+  const fitting = judged - rules.MISFIT * misfit;
   const broad = Math.min(rules.BROADEST, Math.max(rules.BROAD, breadth(box, height))) - rules.BROAD;
   const doubt = Math.log1p(Math.exp(rules.TRUSTED - fitting));
   const certain = rules.PROBABILITY * Math.log(Math.max(1e-4, sure)) - rules.DOUBT * doubt;
