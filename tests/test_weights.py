@@ -94,6 +94,14 @@ REFUSED = {  # what is in the file, and what the message says
         saved({n: t for n, t in STATE.items() if n != "layers.8.bias"}),
         r'Missing key.* in state_dict: "layers.8.bias"\W*$',
     ),
+    "no last layer": (
+        saved({n: t for n, t in STATE.items() if n != "layers.8.weight"}),
+        "found others: .*layers.8.weight",
+    ),
+    "a number as the last layer": (
+        saved({**STATE, "layers.8.weight": torch.zeros(())}),
+        "found others: .*layers.8.weight",
+    ),
     "no classes": (saved({**STATE, "layers.8.bias": torch.zeros(())}), "layers.8.bias"),
     "one class": (saved({**STATE, "layers.8.weight": torch.zeros(1, 50)}), "two classes, found 1"),
     "far more biases than classes": (  # no network with so many classes is made
