@@ -1,6 +1,6 @@
 """The committed weights on images other than MNIST's: scikit-learn's digits, damaged digits, letters. Writes beyond.md.
 
-    python -m benchmarks.beyond
+    python -m benchmarks.beyond          # ten minutes
     python -m benchmarks.beyond FOLDER   # with Fashion-MNIST's four files in it: also trains on them, three seeds
 
 Debian's package `dataset-fashion-mnist` has them in /usr/share/datasets/fashion-mnist.
