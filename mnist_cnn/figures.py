@@ -1,5 +1,8 @@
 """All figures: functions that take numbers and return a matplotlib Figure.
 
+Digits and pictures with their answers: `digits`, `pictures`. Training and evaluation: `loss`, `confusion`,
+`reliability`. How the network answers: `probabilities`, `feature_maps`, `attribution`, `embedding`, `architecture`.
+
 Digits are drawn as ink on paper. Digits with a wrong answer are white on black in a thick frame, so that they stand out
 in black and white, too. Colours are from Okabe and Ito's palette for the colour-blind.
 """

@@ -1,4 +1,4 @@
-"""What surrounds digits: circles, and the boxes that they touch."""
+"""Circles and boxes around digits are removed, also boxes that the digits touch."""
 
 import numpy as np
 import pytest

@@ -29,10 +29,8 @@ def test_without_a_trained_judge_no_image_is_doubted():
 def test_what_is_smaller_or_higher_than_the_line_is_less_typical(width, height, fits, model, test_split):
     image, boxes = test_split[0][0], ((0, 0, width, 20), (0, 0, width, height))
     usual, other = (classify(model, {0: (box, image, False)}, 20)[0] for box in boxes)
-    if fits:
-        assert other.typicality == usual.typicality
-    else:
-        assert other.typicality < 0.8 * usual.typicality and other.score < usual.score
+    same = other.typicality == usual.typicality and other.score == usual.score
+    assert same if fits else other.typicality < 0.8 * usual.typicality and other.score < usual.score
 
 
 def sure(label, score, box=(0, 0, 9, 20)):

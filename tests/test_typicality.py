@@ -1,4 +1,4 @@
-"""The judge, which tells how typical an image is, and the splitter: networks inside of the network."""
+"""The two helper networks of a model: the judge, which gives the typicality of an image, and the splitter."""
 
 import copy
 import math
