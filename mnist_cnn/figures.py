@@ -48,6 +48,9 @@ def save(figure, path):
     files.write(path, figure._repr_png_())
 
 
+# --- Digits and pictures with their answers ---
+
+
 @default_style
 def digits(images, captions, wrong=None, columns=10, title=""):
     """A grid of digits, each with a caption.
@@ -75,6 +78,53 @@ def digits(images, captions, wrong=None, columns=10, title=""):
             axis.title.set_fontweight("bold")
             axis.spines[:].set(color=VERMILION, linewidth=3)
     return figure
+
+
+@default_style
+def pictures(found, columns=4, title="", names=True):
+    """Pictures with a box around each digit and the answer above it; below, the digits as the network sees them.
+
+    A doubtful digit has a dashed box and a question mark, and what was left out a dotted box without an answer.
+    found: a list of Picture, as `mnist_cnn.handwriting.read_pictures` returns it; names: whether to write those of the
+        files.
+    """
+    columns = min(len(found), columns)
+    rows = math.ceil(len(found) / columns)
+    figure = Figure(figsize=(1.8 * columns, 3.3 * rows), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows, subplot_kw=BARE)
+    for top, bottom, picture in zip(axes[::2].ravel(), axes[1::2].ravel(), found):
+        (width, height), reading = picture.size, picture.reading
+        top.imshow(picture.thumbnail, extent=(0, width, height, 0))
+        top.set_frame_on(True)
+        name = os.path.basename(picture.path)
+        top.set_xlabel((name if len(name) <= 24 else f"{name[:9]}...{name[-12:]}") * names, fontsize=9)
+        for digit in reading.digits:
+            answer = reading.class_names[digit.label] + "?" * digit.doubtful
+            _box(top, digit.box, answer, *((VERMILION, "--", 2) if digit.doubtful else (BLUE, "-", 1)))
+        for digit in reading.left_out:
+            _box(top, digit.box, "", GREY, ":", 1.5)
+        blank = np.zeros((28, 28), np.uint8)
+        seen = [digit.image[0].numpy() for digit in reading.digits or reading.left_out][:MOST_SEEN] or [blank]
+        across = round(math.sqrt(1.6 * len(seen)))
+        seen += [blank] * (-len(seen) % across)
+        bottom.imshow(np.block([seen[k : k + across] for k in range(0, len(seen), across)]), cmap="gray_r")
+        wrong = f"\nwrong: {picture.label}" * picture.wrong
+        bottom.set_title(_wrap(reading.in_words(), 18) + wrong, fontsize=CAPTION)
+        bottom.set_frame_on(True)
+    return figure
+
+
+def _box(axis, box, answer, colour, line, width):
+    """Draw a box in a picture, with the answer above it, about as large as the box."""
+    left, top, right, bottom = box
+    axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, ls=line, lw=width))
+    points = 120 * (bottom - top) / np.ptp(axis.get_xlim())  # an axis is about 120 points wide
+    size = float(np.clip(0.7 * points, 5, CAPTION))
+    axis.text(left, top, answer, color=colour, fontsize=size, fontweight="bold", va="bottom", path_effects=HALO)
+
+
+# --- Training and evaluation ---
 
 
 @default_style
@@ -139,6 +189,35 @@ def confusion(matrix, class_names):
 
 
 @default_style
+def reliability(confidence, right, counts):
+    """The share of right answers against confidence (Guo et al. 2017), with 95% intervals of this share (Wilson 1927).
+
+    All three (bins,): mean confidence of the answers in each bin, how many of them are right, how many there are.
+    """
+    confidence, right, counts = map(np.asarray, (confidence, right, counts))
+    shares = right / counts
+    error = (counts * np.abs(confidence - shares)).sum() / counts.sum()
+    intervals = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(right, counts)]
+    low, high = np.transpose(intervals)
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axis = _axis(figure, xlabel="probability of the answer", ylabel="share of right answers")
+    axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
+    spans = np.maximum([shares - low, high - shares], 0)  # rounding may put a share just outside its interval
+    axis.errorbar(confidence, shares, spans, fmt="o", color=BLUE, capsize=3, label="this network, 95% interval")
+    for x, y, count in zip(confidence, low, counts):
+        place = {"xytext": (0, -5), "textcoords": "offset points", "path_effects": HALO}
+        axis.annotate(f"{count:,}", (x, y), fontsize=8, ha="center", va="top", **place)
+    axis.set(xlim=(0, 1.05), ylim=(-0.1, 1.1), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
+    axis.legend(frameon=False, loc="lower right")
+    axis.set_title(f"Expected calibration error {error:.2%}\nBelow each interval: the number of images")
+    axis.grid(alpha=0.3)
+    return figure
+
+
+# --- How the network answers ---
+
+
+@default_style
 def probabilities(image, values, class_names, label=None, typicality=None):
     """One digit and the probability of each class. image: (28, 28) or (1, 28, 28); values: (classes,)."""
     figure = Figure(figsize=(7, 0.6 + 0.25 * max(len(values), 8)), layout="constrained")
@@ -192,50 +271,6 @@ def _pictures(axes, pictures, **look):
 
 
 @default_style
-def pictures(found, columns=4, title="", names=True):
-    """Pictures with a box around each digit and the answer above it; below, the digits as the network sees them.
-
-    A doubtful digit has a dashed box and a question mark, and what was left out a dotted box without an answer.
-    found: a list of Picture, as `mnist_cnn.handwriting.read_pictures` returns it; names: whether to write those of the
-        files.
-    """
-    columns = min(len(found), columns)
-    rows = math.ceil(len(found) / columns)
-    figure = Figure(figsize=(1.8 * columns, 3.3 * rows), layout="constrained")
-    figure.suptitle(title)
-    axes = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.5, 1] * rows, subplot_kw=BARE)
-    for top, bottom, picture in zip(axes[::2].ravel(), axes[1::2].ravel(), found):
-        (width, height), reading = picture.size, picture.reading
-        top.imshow(picture.thumbnail, extent=(0, width, height, 0))
-        top.set_frame_on(True)
-        name = os.path.basename(picture.path)
-        top.set_xlabel((name if len(name) <= 24 else f"{name[:9]}...{name[-12:]}") * names, fontsize=9)
-        for digit in reading.digits:
-            answer = reading.class_names[digit.label] + "?" * digit.doubtful
-            _box(top, digit.box, answer, *((VERMILION, "--", 2) if digit.doubtful else (BLUE, "-", 1)))
-        for digit in reading.left_out:
-            _box(top, digit.box, "", GREY, ":", 1.5)
-        blank = np.zeros((28, 28), np.uint8)
-        seen = [digit.image[0].numpy() for digit in reading.digits or reading.left_out][:MOST_SEEN] or [blank]
-        across = round(math.sqrt(1.6 * len(seen)))
-        seen += [blank] * (-len(seen) % across)
-        bottom.imshow(np.block([seen[k : k + across] for k in range(0, len(seen), across)]), cmap="gray_r")
-        wrong = f"\nwrong: {picture.label}" * picture.wrong
-        bottom.set_title(_wrap(reading.in_words(), 18) + wrong, fontsize=CAPTION)
-        bottom.set_frame_on(True)
-    return figure
-
-
-def _box(axis, box, answer, colour, line, width):
-    """Draw a box in a picture, with the answer above it, about as large as the box."""
-    left, top, right, bottom = box
-    axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, ls=line, lw=width))
-    points = 120 * (bottom - top) / np.ptp(axis.get_xlim())  # an axis is about 120 points wide
-    size = float(np.clip(0.7 * points, 5, CAPTION))
-    axis.text(left, top, answer, color=colour, fontsize=size, fontweight="bold", va="bottom", path_effects=HALO)
-
-
-@default_style
 def attribution(image, maps, titles):
     """Which pixels count for a class (blue) and which against it (red). image: (28, 28); maps: (N, 28, 28)."""
     figure = Figure(figsize=(2.9 * (len(maps) + 1), 3.5), layout="constrained")
@@ -273,32 +308,6 @@ def embedding(points, labels, wrong, class_names):
 
 
 @default_style
-def reliability(confidence, right, counts):
-    """The share of right answers against confidence (Guo et al. 2017), with 95% intervals of this share (Wilson 1927).
-
-    All three (bins,): mean confidence of the answers in each bin, how many of them are right, how many there are.
-    """
-    confidence, right, counts = map(np.asarray, (confidence, right, counts))
-    shares = right / counts
-    error = (counts * np.abs(confidence - shares)).sum() / counts.sum()
-    intervals = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(right, counts)]
-    low, high = np.transpose(intervals)
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axis = _axis(figure, xlabel="probability of the answer", ylabel="share of right answers")
-    axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
-    spans = np.maximum([shares - low, high - shares], 0)  # rounding may put a share just outside its interval
-    axis.errorbar(confidence, shares, spans, fmt="o", color=BLUE, capsize=3, label="this network, 95% interval")
-    for x, y, count in zip(confidence, low, counts):
-        place = {"xytext": (0, -5), "textcoords": "offset points", "path_effects": HALO}
-        axis.annotate(f"{count:,}", (x, y), fontsize=8, ha="center", va="top", **place)
-    axis.set(xlim=(0, 1.05), ylim=(-0.1, 1.1), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
-    axis.legend(frameon=False, loc="lower right")
-    axis.set_title(f"Expected calibration error {error:.2%}\nBelow each interval: the number of images")
-    axis.grid(alpha=0.3)
-    return figure
-
-
-@default_style
 def architecture(steps):
     """The computation, from top to bottom. steps: (name, output shape, number of parameters) of each."""
     figure = Figure(figsize=(6.4, 0.56 * len(steps) + 0.6), layout="constrained")
@@ -317,6 +326,9 @@ def architecture(steps):
     total = sum(parameters for _, _, parameters in steps)
     axis.set_title(f"{total:,} parameters; on the right, the shape of each output")
     return figure
+
+
+# --- Parts of figures ---
 
 
 def _axis(figure, **labels):
