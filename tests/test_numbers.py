@@ -69,6 +69,13 @@ def test_the_boxes_surround_digits_drawn_with_any_pen(pen, model):
         assert beyond.min() >= 0 and beyond.max() <= 6  # thin strokes grow by 0.06 of the height, at most
 
 
+def test_an_underline_stays_as_thin_as_it_is():
+    dash, one = np.ones((2, 60), np.float32), np.ones((60, 2), np.float32)
+    assert numbers._inked(Piece(0, 0, dash), 60).box == (0, 0, 60, 2)
+    left, _, right_, _ = numbers._inked(Piece(0, 0, one), 60).box
+    assert right_ - left >= 6
+
+
 def _inside(shape, box):
     mask = np.zeros(shape, bool)
     mask[box[1] : box[3], box[0] : box[2]] = True

@@ -96,7 +96,9 @@ def _read_line(model, pieces, height, cropped):
 
 
 def _inked(piece, height):
-    """The piece with strokes as broad as MNIST's."""
+    """The piece with strokes as broad as MNIST's, unless it is low: an underline would be joined to its digit."""
+    if is_slight(piece, height):
+        return piece
     room = math.ceil(ROOM * height)
     padded = np.pad(piece.ink, room)
     ink = with_pen(padded, height)
