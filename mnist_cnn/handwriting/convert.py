@@ -23,7 +23,6 @@ FINE, FINEST = 80, 16  # stroke widths are measured at so many pixels for a digi
 PEN = 2.4  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
 SHARP = 3  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
-ROOM = 0.06  # strokes grow by half of PEN, at most; in lengths of a digit
 
 
 def to_mnist(picture):
@@ -44,7 +43,7 @@ def to_mnist(picture):
     if height == width <= TINY and min(ink.shape) >= height - 1 and is_bitmap(tone):
         ink = _narrowed(ink)
     length = max(ink.shape)
-    return center(sharpened(with_pen(np.pad(ink, math.ceil(ROOM * length)), length), length))
+    return center(sharpened(with_pen(ink, length), length))
 
 
 # --- Pixels of any kind -> one tone per pixel ---
@@ -164,14 +163,14 @@ def _narrowed(ink):
 def with_pen(ink, length):
     """Bring the stroke width nearer to MNIST's: thicken thin strokes, cut the blur around thick ones away.
 
-    ink: array, float32 (H, W), 0 to 1, with ROOM for the strokes to grow; length: of the digit, in its pixels.
-    Returns a tensor of the same picture, finer if it has few pixels.
+    ink: array, float32 (H, W), 0 to 1; length: of the digit, in its pixels.
+    Returns a tensor, finer if it has few pixels.
     """
     ink = torch.from_numpy(ink)
     scale = max(1, min(math.ceil(FINE / length), FINEST, math.isqrt(MOST // ink.numel())))
     fine = F.interpolate(ink[None, None], scale_factor=scale, mode="bilinear")[0, 0]
     unit = scale * length / FIT
-    mask = fine.numpy() > 0.4
+    mask = np.pad(fine.numpy() > 0.4, math.ceil(2 * unit))
     if not mask.any():
         return ink
     width = stroke_width(mask) / unit
