@@ -59,6 +59,23 @@ def test_a_page_whichever_way_up_it_was_photographed_and_where_its_digits_are(mo
         assert not inked.any()  # all ink lies in the boxes
 
 
+@pytest.mark.parametrize("pen", [2, 5])
+def test_the_boxes_surround_digits_drawn_with_any_pen(pen, model):
+    ink = np.concatenate([draw(digit, 160, 130, 100, pen, digit) for digit in range(2, 9)], axis=1)
+    for k, digit in enumerate(read_numbers(model, np.uint8(255 - 255 * ink)).digits):
+        rows, columns = np.where(ink[:, 130 * k : 130 * k + 130] > 0.3)
+        drawn = columns.min() + 130 * k, rows.min(), columns.max() + 130 * k + 1, rows.max() + 1
+        beyond = np.subtract(digit.box, drawn) * (-1, -1, 1, 1)
+        assert beyond.min() >= 0 and beyond.max() <= 7  # thin strokes grow by 0.07 of the height, at most
+
+
+def test_an_underline_stays_as_thin_as_it_is():
+    dash, one = np.ones((2, 60), np.float32), np.ones((60, 2), np.float32)
+    assert numbers._inked(Piece(0, 0, dash), 60).box == (0, 0, 60, 2)
+    left, _, right_, _ = numbers._inked(Piece(0, 0, one), 60).box
+    assert right_ - left >= 6
+
+
 def _inside(shape, box):
     mask = np.zeros(shape, bool)
     mask[box[1] : box[3], box[0] : box[2]] = True

@@ -24,28 +24,28 @@ def ink_of(tone):
     return find_ink(*ink_density(tone, int(wide / 2))) if (thickness[mask] > wide).mean() > SHADOW else (ink, mask)
 
 
-def find_ink(density, noise):
-    """Tell ink from paper. noise: standard deviation of the density on paper.
+def find_ink(density, smooth, noise):
+    """Tell ink from paper, by what `ink_density` returns.
 
     Returns (ink, mask): float32 (H, W), 1 where there is as much ink as in most strokes, and bool (H, W), the strokes.
     Raises ValueError if nothing stands out from the paper.
     """
-    threshold = _otsu(density)
-    some = density[density > max(3 * noise, 0.3 * threshold)]
+    threshold = _otsu(smooth)
+    some = smooth[smooth > max(3 * noise, 0.3 * threshold)]
     nothing = ValueError("expected ink, found none that stands out from the paper: raise the contrast, or move closer")
     if some.size == 0:
         raise nothing
-    peak = np.median(density[density >= max(threshold, _otsu(some))])
-    likely = density > max(3 * noise, 0.3 * peak)
-    reach = max(3, max(density.shape) // 150)  # fainter ink is part of a stroke only near darker ink: not a grid
-    mask = ndimage.binary_dilation(likely & (density > 0.6 * peak), EIGHT_CONNECTED, reach, likely)
+    peak = np.median(smooth[smooth >= max(threshold, _otsu(some))])
+    likely = smooth > max(3 * noise, 0.3 * peak)
+    reach = max(3, max(smooth.shape) // 150)  # fainter ink is part of a stroke only near darker ink: not a grid
+    mask = ndimage.binary_dilation(likely & (smooth > 0.6 * peak), EIGHT_CONNECTED, reach, likely)
     faint = peak < 0.02
     if noise:
         faint = peak < max(0.07, 4.5 * noise) or (peak < 0.2 and border(mask).any())
     if faint or not mask.any():
         raise nothing
-    full = density.max() if peak > 0.9 * density.max() and not noise else peak
-    return np.where(density > 2 * noise, density / full, 0).clip(0, 1).astype(np.float32), mask
+    full = smooth.max() if peak > 0.9 * smooth.max() and not noise else peak
+    return np.where(smooth > 2 * noise, density / full, 0).clip(0, 1).astype(np.float32), mask
 
 
 def _otsu(values):

@@ -8,7 +8,7 @@ import numpy as np
 from torch.nn import functional as F
 
 from mnist_cnn.handwriting.centering import center
-from mnist_cnn.handwriting.convert import pixels_of, sharpened, to_mnist, tone_of, with_pen
+from mnist_cnn.handwriting.convert import ROOM, pixels_of, sharpened, to_mnist, tone_of, with_pen
 from mnist_cnn.handwriting.cuts import cuts
 from mnist_cnn.handwriting.frames import without_frames
 from mnist_cnn.handwriting.ink import ink_of
@@ -96,12 +96,14 @@ def _read_line(model, pieces, height, cropped):
 
 
 def _inked(piece, height):
-    """The piece with strokes as broad as MNIST's."""
-    wide = math.ceil(height / 20)  # a thin stroke may grow by so much
-    padded = np.pad(piece.ink, wide)
+    """The piece with strokes as broad as MNIST's, unless it is low: an underline would be joined to its digit."""
+    if is_slight(piece, height):
+        return piece
+    room = math.ceil(ROOM * height)
+    padded = np.pad(piece.ink, room)
     ink = with_pen(padded, height)
     ink = F.interpolate(ink[None, None], padded.shape, mode="area")[0, 0].numpy()
-    return _trimmed(piece.top - wide, piece.left - wide, ink, 0.0)
+    return _trimmed(piece.top - room, piece.left - room, ink, 0.0)
 
 
 def _trimmed(top, left, ink, trace=0.3):

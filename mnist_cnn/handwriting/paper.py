@@ -20,8 +20,10 @@ EIGHT_CONNECTED = np.ones((3, 3), bool)  # structure in which pixels that share 
 
 
 def ink_density(tone, wide=None):
-    """Return the ink density (h, w), about 0 on paper in any light, and the standard deviation of its noise.
+    """Return (density, smooth, noise): the ink density (H, W), about 0 on paper in any light, and how noisy it is.
 
+    smooth: the density, blurred if it is noisy, to tell ink from paper by. Grey values are sharper in the density.
+    noise: the standard deviation of smooth on paper.
     wide: pixels; what is wider is no ink, but paper in shadow. By default, a part of the picture's longer side.
     """
     if np.ptp(tone) < 0.01:
@@ -30,11 +32,12 @@ def ink_density(tone, wide=None):
     bitmap = not page and is_bitmap(tone)
     divides = [mask for mask in (tone == tone.max(), tone == tone.min()) if bitmap and _divides(mask)]
     if len(divides) == 1:
-        return divides[0].astype(np.float32), 0.0
+        density = divides[0].astype(np.float32)
+        return density, density, 0.0
     tone = tone if page or bitmap else _despiked(tone)
     for density in (_on_stripes(tone), _on_one_tone(tone)):
         if density is not None:
-            return density, 0.0
+            return density, density, 0.0
     tone = tone if _dark_ink(tone) else -tone
     smooth = ndimage.gaussian_filter(tone, 1.0 if page else 0.7)
     background = _background(smooth, wide or max(5, int((0.25 if page else 0.4) * max(tone.shape))))
@@ -44,13 +47,12 @@ def ink_density(tone, wide=None):
         density = density / np.maximum(background, 0.2 * background.max())
     sheet = ~_table(density) if page else np.ones_like(density, bool)
     density = np.where(sheet, density - np.median(density[sheet]), 0)
-    noise = _spread(density[sheet])
-    if noise > 0.03 * density.max():
-        density = ndimage.gaussian_filter(density, 0.9)
-        noise = _spread(density[sheet])
+    noisy = _spread(density[sheet]) > 0.03 * density.max()
+    smooth = ndimage.gaussian_filter(density, 0.9) if noisy else density
     if page:
-        return np.maximum(density, 0), noise
-    return np.maximum(density, 0) * _lines(-tone), 0.0
+        return density, np.maximum(smooth, 0), _spread(smooth[sheet])
+    smooth = np.maximum(smooth, 0) * _lines(-tone)
+    return smooth, smooth, 0.0  # a small picture is not averaged down later, which would remove its noise
 
 
 def between_bars(tone):
