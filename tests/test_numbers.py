@@ -146,6 +146,16 @@ def test_a_digit_that_the_frame_cuts_is_doubtful_and_left_out_beside_a_whole_one
     assert [digit.cut_off for digit in reading.left_out] == [True]
 
 
+def test_a_small_sign_between_digits_is_not_shown_as_left_out(model, monkeypatch):
+    ink = np.concatenate([draw(2, 160, 130, 100, 7, 0), np.zeros((160, 60)), draw(3, 160, 130, 100, 7, 1)], axis=1)
+    ink[65:95, 156:164] = ink[76:84, 145:175] = 1  # a plus, 30 pixels high
+    picture = np.uint8(255 - 255 * ink)
+    reading = read_numbers(model, picture)
+    assert reading.text == "23" and reading.left_out == []
+    monkeypatch.setattr(numbers, "SHOWN", 0.0)
+    assert len(read_numbers(model, picture).left_out) == 1
+
+
 def test_both_parts_of_a_piece_that_the_frame_cuts_are_cut_off(monkeypatch):
     found, ink = {}, np.ones((40, 60), np.float32)
     ink[:3] = 0.45  # a blurred end, of which a part loses its traces
