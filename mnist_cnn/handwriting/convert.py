@@ -23,7 +23,7 @@ FINE, FINEST = 80, 16  # stroke widths are measured at so many pixels for a digi
 PEN = 2.8  # stroke width that thin strokes get, in pixels of a digit 20 long; in MNIST it is 1.9 to 4.6, median 2.8
 SHARP = 3  # edges become so much steeper, at most: MNIST's were black and white before they were averaged down
 THIN, FAT = 1.7, 4.0  # stroke widths, in the same pixels, outside which strokes are changed
-ROOM = 0.07  # strokes grow by half of PEN, at most; in lengths of a digit
+ROOM = PEN / 2 / FIT  # strokes grow by so much, at most; in lengths of a digit
 
 
 def to_mnist(picture):
